@@ -1,0 +1,112 @@
+"""Why a register fell: a dip, a reset, or another meter."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from .calendar import day_start, local_date
+from .judge import Verdict, announces_reset, judge
+from .model import Anchor, Source
+from .step import Reading, allowance, begin, flow, level, mark, rise, tolerance
+
+CLIMBS = 3  # rising readings that prove a new cycle
+EDGE = timedelta(minutes=15)  # around a local midnight a reset is expected
+PATIENCE_RISING = timedelta(minutes=60)
+PATIENCE_FLAT = timedelta(hours=24)
+TENTH = 10  # of the old level: near it, or near zero
+
+
+class Fate(Enum):
+    """What a fall turned out to be."""
+
+    DIP = auto()  # the register is back: nothing happened to it
+    RESET = auto()  # it began at 0 and counts
+    SWAP = auto()  # it is another register: its level says nothing
+    REFUSED = auto()  # a register that may not reset has not come back
+
+
+def fate(
+    readings: Sequence[Reading], first: int, anchor: Anchor, source: Source
+) -> tuple[Fate, int] | None:
+    """Return why `readings[first]` fell below the anchor, and up to which reading.
+
+    Readings are taken one by one and the first that decides does so for good, so that
+    later ones change nothing. None: it takes more of them.
+    """
+    base, trial, climbs = first, begin(readings[first]), 0
+    rising: datetime | None = None
+    for number in range(first + 1, len(readings)):
+        reading = readings[number]
+        if _is_back(anchor, trial, reading, source, at_once=not climbs):
+            return Fate.DIP, number
+        climb = level(reading) > mark(trial)
+        if climb and rising is None:
+            rising = reading.end
+        if judge(trial, reading, source) is not Verdict.RISE:
+            base, trial, climbs = number, begin(reading), 0
+        else:
+            climbs += climb
+            trial = rise(trial, reading, source).anchor
+            if climbs == CLIMBS or _is_expected(anchor, readings[base], source):
+                return _began(readings, first, base, anchor, source), base
+        since, patience = (
+            (rising, PATIENCE_RISING)
+            if rising
+            else (readings[first].start, PATIENCE_FLAT)
+        )
+        if reading.end - since >= patience:
+            return _began(readings, first, base, anchor, source), base
+    return None
+
+
+def _is_back(
+    anchor: Anchor, trial: Anchor, reading: Reading, source: Source, *, at_once: bool
+) -> bool:
+    """Return whether a reading is of the register that was there before the fall.
+
+    It stands where that one can be by now, and got there too fast for usage, or
+    (small registers) at once to within a tenth.
+    """
+    gain = level(reading) - mark(anchor)
+    if not -tolerance(anchor, source) <= gain <= allowance(anchor, reading.end, source):
+        return False
+    climb = level(reading) - mark(trial)
+    return climb > flow(source, reading.end - trial.end) or (
+        at_once and gain * TENTH <= mark(anchor)
+    )
+
+
+def _is_expected(anchor: Anchor, reading: Reading, source: Source) -> bool:
+    """Return whether a register fell to near zero at a local midnight.
+
+    The reading after it has to agree, since a dip can happen at midnight, too.
+    """
+    latest = reading.end + EDGE
+    return level(reading) * TENTH <= mark(anchor) and any(
+        day_start(local_date(latest, zone), zone) >= reading.start - EDGE
+        for zone in source.zones
+    )
+
+
+def _began(
+    readings: Sequence[Reading],
+    first: int,
+    base: int,
+    anchor: Anchor,
+    source: Source,
+) -> Fate:
+    """Return what began at a reading, given that the old register is gone.
+
+    The level counts as used since a reset only where it was reached by a fall of a
+    tenth or more (the recorder's own limit for a reset) and can have flowed.
+    """
+    reading = readings[base]
+    if source.state_class != "total_increasing" and not announces_reset(
+        anchor, reading
+    ):
+        return Fate.REFUSED
+    fell = base == first or level(reading) < level(readings[base - 1])
+    most = min(
+        allowance(anchor, reading.end, source), mark(anchor) - mark(anchor) // TENTH
+    )
+    return Fate.RESET if fell and 0 <= level(reading) <= most else Fate.SWAP

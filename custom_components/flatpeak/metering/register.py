@@ -1,0 +1,110 @@
+"""Settle an energy register: a state, or else a sum, that grows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import isfinite
+
+from .fall import Fate, fate
+from .judge import Verdict, added, judge
+from .model import Anchor, Hold, HoldReason, Row, Source, Span
+from .step import (
+    Reading,
+    Step,
+    accept,
+    begin,
+    ends_in,
+    is_blank,
+    level,
+    lose,
+    mark,
+    rise,
+)
+
+MWH = 1_000_000  # in a kWh
+
+
+def settle_register(
+    rows: Sequence[Row], anchor: Anchor | None, source: Source, outages: Sequence[Span]
+) -> tuple[list[Step], Hold | None]:
+    """Return the steps that are certain, and what holds up the rest."""
+    readings = list(_readings(rows, anchor, outages))
+    steps: list[Step] = []
+    number = 0
+    while number < len(readings):
+        if anchor is None:
+            step = Step(slices=(), anchor=begin(readings[number]))
+        elif is_blank(anchor):
+            step = lose(anchor, readings[number])
+        else:
+            outcome = _next(readings, number, anchor, source)
+            if isinstance(outcome, Hold):
+                return steps, outcome
+            step, number = outcome
+        steps.append(step)
+        anchor = step.anchor
+        number += 1
+    return steps, None
+
+
+def _next(
+    readings: Sequence[Reading], number: int, anchor: Anchor, source: Source
+) -> tuple[Step, int] | Hold:
+    """Return the step that begins with a reading and the number of its last one."""
+    reading = readings[number]
+    verdict = judge(anchor, reading, source)
+    if verdict is Verdict.RISE:
+        return rise(anchor, reading, source), number
+    if verdict is Verdict.CYCLE:
+        gain = added(anchor, reading) or 0
+        return accept(anchor, reading, gain, source, top=level(reading)), number
+    claim = level(reading) - mark(anchor)
+    refused = Hold(start=anchor.end, reason=HoldReason.IMPLAUSIBLE, mwh=claim)
+    if verdict is Verdict.EXCESS:
+        return refused
+    decided = fate(readings, number, anchor, source)
+    if decided is None:
+        return replace(refused, reason=HoldReason.FALL)
+    outcome, number = decided
+    reading = readings[number]
+    if outcome is Fate.DIP:
+        return rise(anchor, reading, source), number
+    if outcome is Fate.RESET:
+        stand = level(reading)
+        return accept(anchor, reading, stand, source, top=stand), number
+    return (lose(anchor, reading), number) if outcome is Fate.SWAP else refused
+
+
+def _readings(
+    rows: Sequence[Row], anchor: Anchor | None, outages: Sequence[Span]
+) -> Iterator[Reading]:
+    """Yield the rows that say something of the register.
+
+    Those are not rows that lack a value, nor the copies of the old reading that the
+    recorder writes for an outage.
+    """
+    by_state: bool | None = None
+    before: int | None = None
+    if anchor and not is_blank(anchor):
+        by_state, before = anchor.state is not None, level(anchor)
+    for row in rows:
+        state, total = _mwh(row.state), _mwh(row.sum)
+        if by_state is None and (state, total) != (None, None):
+            by_state = state is not None
+        stand = state if by_state else total
+        if stand is None:
+            continue
+        if stand == before and ends_in(outages, row.end):
+            continue
+        before = stand
+        yield Reading(
+            start=row.start,
+            end=row.end,
+            state=state if by_state else None,
+            sum=total,
+            last_reset=row.last_reset,
+        )
+
+
+def _mwh(kwh: float | None) -> int | None:
+    """Return kWh as whole mWh."""
+    return None if kwh is None or not isfinite(kwh) else round(kwh * MWH)

@@ -1,0 +1,101 @@
+"""Priced windows, and what they sum to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Origin(StrEnum):
+    """Where a window's money comes from."""
+
+    INSTANT = "instant"  # the answer to the record itself
+    REPORT = "report"  # the interval report
+    QUOTE = "quote"  # a price asked for without storing the record
+    CARRIED = "carried"  # too little for a whole Wh: it rides in the next record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedWindow:
+    """A line of the book: energy in mWh, money in large units, carbon in g CO2eq."""
+
+    start: datetime
+    end: datetime
+    mwh: int
+    money: Decimal | None = None
+    currency: str | None = None
+    carbon: Decimal | None = None
+    confidence: Decimal | None = None
+    origin: Origin | None = None
+    estimated: bool = False
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """The sum of windows with energy. Properties are None where it is unknown."""
+
+    mwh: int = 0
+    priced: int = 0
+    unpriced: int = 0
+    money_sum: Decimal = Decimal(0)
+    carbon_sum: Decimal = Decimal(0)
+    without_carbon: int = 0
+
+    @property
+    def kwh(self) -> Decimal:
+        """Return the energy in kWh."""
+        return Decimal(self.mwh) / 1_000_000
+
+    @property
+    def money(self) -> Decimal | None:
+        """Return what is priced; None when there is energy and none of it is."""
+        return None if self.unpriced and not self.priced else self.money_sum
+
+    @property
+    def carbon(self) -> Decimal | None:
+        """Return grams of CO2 equivalent; None when any window lacks them.
+
+        A partial sum would look like a good figure: nothing says how much is missing.
+        """
+        return None if self.without_carbon else self.carbon_sum
+
+    def __add__(self, other: Total) -> Total:
+        """Join two sets of windows."""
+        return Total(
+            mwh=self.mwh + other.mwh,
+            priced=self.priced + other.priced,
+            unpriced=self.unpriced + other.unpriced,
+            money_sum=self.money_sum + other.money_sum,
+            carbon_sum=self.carbon_sum + other.carbon_sum,
+            without_carbon=self.without_carbon + other.without_carbon,
+        )
+
+    def __sub__(self, other: Total) -> Total:
+        """Return the net of what was bought and what was sold."""
+        return self + Total(
+            mwh=-other.mwh,
+            priced=other.priced,
+            unpriced=other.unpriced,
+            money_sum=-other.money_sum,
+            carbon_sum=-other.carbon_sum,
+            without_carbon=other.without_carbon,
+        )
+
+    @classmethod
+    def of(cls, windows: Iterable[PricedWindow]) -> Total:
+        """Sum windows; those without energy have nothing to sum."""
+        return sum((cls._line(line) for line in windows if line.mwh), cls())
+
+    @classmethod
+    def _line(cls, line: PricedWindow) -> Total:
+        """Return the total of one window."""
+        return cls(
+            mwh=line.mwh,
+            priced=int(line.money is not None),
+            unpriced=int(line.money is None),
+            money_sum=line.money or Decimal(0),
+            carbon_sum=line.carbon or Decimal(0),
+            without_carbon=int(line.carbon is None),
+        )

@@ -1,0 +1,85 @@
+"""Windows: the stretches of time that become meter records."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import groupby, pairwise
+from math import gcd
+
+from .calendar import next_day_start
+from .model import Quality, Slice, Window
+from .pieces import split
+
+QUARTER = 15  # minutes: the clocks of the world differ by multiples of it
+HOUR = 60
+
+
+def boundaries(
+    start: datetime, end: datetime, minutes: int, zone: tzinfo
+) -> tuple[datetime, ...]:
+    """Return the instants (UTC) after `start`, up to `end`, that no window crosses.
+
+    They are the multiples of `minutes` (a divisor of 60) on the zone's clock, the full
+    hours of UTC, since those are the rows of statistics, and the starts of local days.
+    """
+    step = timedelta(minutes=gcd(minutes, QUARTER))
+    hour = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    grid = (hour + step * n for n in range((end - hour) // step + 1))
+    edges = {
+        instant
+        for instant in grid
+        if start < instant
+        and (instant.minute == 0 or instant.astimezone(zone).minute % minutes == 0)
+    }
+    day = next_day_start(start, zone)
+    while day <= end:
+        edges.add(day)
+        day = next_day_start(day, zone)
+    return tuple(sorted(edges))
+
+
+def cut(
+    slices: Sequence[Slice], minutes: int, zone: tzinfo
+) -> tuple[tuple[Window, ...], tuple[Slice, ...]]:
+    """Return the complete windows, and the slices of the one that is still open.
+
+    The slices are contiguous and begin at the end of the last window, or where the
+    first one shall begin. Cutting the open slices and what follows them later gives
+    the same windows as cutting everything at once.
+
+    Raises:
+        ValueError: The slices overlap or leave a hole.
+    """
+    if any(one.end != two.start for one, two in pairwise(slices)):
+        raise ValueError("Slices must be contiguous")
+    if not slices:
+        return (), ()
+    edges = boundaries(slices[0].start, slices[-1].end, minutes, zone)
+    groups = [
+        (number, tuple(pieces))
+        for number, pieces in groupby(
+            (piece for whole in slices for piece in split(whole, edges)),
+            key=lambda piece: bisect_left(edges, piece.end),
+        )
+    ]
+    return (
+        tuple(_window(pieces) for number, pieces in groups if number < len(edges)),
+        tuple(
+            piece
+            for number, pieces in groups
+            if number == len(edges)
+            for piece in pieces
+        ),
+    )
+
+
+def _window(pieces: Sequence[Slice]) -> Window:
+    """Add up the slices of a window."""
+    qualities = {piece.quality for piece in pieces}
+    return Window(
+        start=pieces[0].start,
+        end=pieces[-1].end,
+        mwh=sum(piece.mwh for piece in pieces),
+        estimated=Quality.SPREAD in qualities,
+        partial=Quality.NO_DATA in qualities,
+    )

@@ -1,0 +1,722 @@
+"""Tests of `settle`: what is certain, what is held, and where to go on."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, strategies as st
+import pytest
+
+from custom_components.flatpeak.metering import (
+    Anchor,
+    HoldReason,
+    Quality,
+    Reporting,
+    Row,
+    Slice,
+    Source,
+    SourceKind,
+    Span,
+    cut,
+    settle,
+)
+
+from .histories import (
+    KWH,
+    LATER,
+    POWER,
+    SLOT,
+    SOURCE,
+    START,
+    House,
+    at,
+    energies,
+    garbage,
+    houses,
+    rows_of,
+    settle_in_parts,
+    settled,
+    total,
+)
+
+MEASURED, SPREAD, NO_DATA = Quality.MEASURED, Quality.SPREAD, Quality.NO_DATA
+WATTS = Source(kind=SourceKind.POWER, max_power=POWER)
+HOURLY = replace(SOURCE, reporting=Reporting.HOURLY, max_power=100_000)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def powers(*means: float | None) -> list[Row]:
+    """Return a row of power per slot; None is a slot without one."""
+    return [
+        Row(start=at(slot), end=at(slot + 1), mean=mean)
+        for slot, mean in enumerate(means)
+        if mean is not None
+    ]
+
+
+# Properties
+
+
+@given(houses())
+def test_invariant_1_conserved_by_settling(house: House) -> None:
+    """What is settled is what was used, whatever the register went through."""
+    result = settle(house.rows, None, SOURCE, house.outages, LATER)
+    assert not result.holds
+    assert total(*result.slices) == house.used
+
+
+@given(houses(), st.sampled_from([5, 15, 30, 60]))
+def test_invariant_1_conserved_through_windows(house: House, minutes: int) -> None:
+    """Windows and what is still open hold what was used."""
+    result = settle(house.rows, None, SOURCE, house.outages, LATER)
+    windows, rest = cut(result.slices, minutes, BERLIN)
+    assert total(*windows, *rest) == house.used
+
+
+@given(houses(), st.lists(st.integers(0, 200), max_size=6))
+def test_splitting_anywhere_gives_the_same(house: House, cuts: list[int]) -> None:
+    """Rows that come in parts settle as if they had come at once."""
+    whole = settle(house.rows, None, SOURCE, house.outages, LATER)
+    assert whole == settle_in_parts(
+        house.rows, cuts, source=SOURCE, outages=house.outages
+    )
+
+
+@given(garbage(), st.lists(st.integers(0, 40), max_size=6), st.integers(0, 300))
+def test_splitting_anywhere_gives_the_same_for_garbage(
+    drawn: tuple[list[Row], Source, list[Span]], cuts: list[int], age: int
+) -> None:
+    """Not even rows that make no sense depend on when they are seen."""
+    rows, source, outages = drawn
+    whole = settle(rows, None, source, outages, at(age))
+    assert whole == settle_in_parts(
+        rows, cuts, source=source, outages=outages, now=at(age)
+    )
+
+
+@given(garbage())
+def test_invariant_2_no_overlap_no_hole_between_slices(
+    drawn: tuple[list[Row], Source, list[Span]],
+) -> None:
+    """Slices are contiguous from the first anchor to the last, and never negative."""
+    rows, source, outages = drawn
+    anchor = Anchor(end=START)
+    result = settle(rows, anchor, source, outages, LATER)
+    late = timedelta(hours=source.reporting is Reporting.HOURLY)
+    edges = [START - late, *(piece.end for piece in result.slices)]
+    assert [piece.start for piece in result.slices] == edges[:-1]
+    assert result.anchor is not None
+    assert result.anchor.end - late == edges[-1]
+    assert all(piece.start < piece.end and piece.mwh >= 0 for piece in result.slices)
+    assert not any(p.mwh for p in result.slices if p.quality is NO_DATA)
+    assert all(hold.start == edges[-1] for hold in result.holds) or late
+
+
+@given(garbage())
+def test_invariant_9_power_stays_below_the_ceiling(
+    drawn: tuple[list[Row], Source, list[Span]],
+) -> None:
+    """Over no time more than the meter's power is accepted."""
+    rows, source, outages = drawn
+    source = replace(source, reporting=Reporting.CONTINUOUS)
+    slices = settle(rows, None, source, outages, LATER).slices
+    if not slices:
+        return
+    hours = (slices[-1].end - rows[0].start) / timedelta(hours=1)
+    slack = (source.quantum + 1) * (1 + len(slices))
+    if source.kind is SourceKind.ENERGY:
+        losses = sum(piece.quality is NO_DATA for piece in slices)
+        slack = source.quantum * (1 + losses) + len(slices)
+    most = source.max_power * hours * 1_000 + slack
+    assert total(*slices) <= most
+
+
+@given(st.integers(1, 600), st.integers(1, 700), st.sampled_from([5, 15, 30, 60]))
+def test_invariant_8_outage_spread_over_windows(
+    slots: int, wh_per_slot: int, minutes: int
+) -> None:
+    """Every window of an outage gets its share of the energy, and is estimated."""
+    house = House(level=0)
+    house.row(0)
+    for _ in range(slots):
+        house.row(0)
+    house.use(1_000 * wh_per_slot * (slots + 1))
+    outage = Span(start=at(1), end=at(slots + 1))
+    result = settle(house.rows, None, SOURCE, [outage], LATER)
+    windows, rest = cut(result.slices, minutes, UTC)
+    assert total(*windows, *rest) == house.used
+    for window in windows:
+        share = 1_000 * wh_per_slot * ((window.end - window.start) / SLOT)
+        assert abs(window.mwh - share) <= 1
+        assert window.estimated
+
+
+# The fifteen rules
+
+
+def test_rule_01_first_row_sets_the_anchor() -> None:
+    """The first row has no energy."""
+    result = settled([1000.5])
+    assert result.slices == ()
+    assert result.anchor == Anchor(
+        end=at(1),
+        state=1_000_500_000,
+        sum=0,
+        high_water=1_000_500_000,
+        changed=START,
+    )
+
+
+def test_rule_01_rows_up_to_the_anchor_and_after_now_are_skipped() -> None:
+    """The slot before the anchor comes along, and a row may lie in the future."""
+    rows = rows_of([1.0, 1.1, 1.2, 1.3])
+    anchor = settle(rows[:2], None, SOURCE, (), LATER).anchor
+    result = settle([*rows[:3], *rows], anchor, SOURCE, (), at(3))
+    assert result.slices == (Slice(start=at(2), end=at(3), mwh=100_000),)
+
+
+def test_rule_01_rows_without_a_number_are_missing() -> None:
+    """A row that holds nothing, or not a number, says nothing."""
+    rows = rows_of([1.0, 1.1, 1.2, 1.3])
+    rows[1] = replace(rows[1], state=None, sum=None)
+    rows[2] = replace(rows[2], state=float("nan"))
+    result = settle(rows, None, SOURCE, (), LATER)
+    assert result.slices == (
+        Slice(start=at(1), end=at(4), mwh=300_000, quality=SPREAD),
+    )
+
+
+def test_rule_02_no_data_after_the_register_is_replaced() -> None:
+    """An anchor that knows only a time goes on without energy up to the first row."""
+    result = settle(rows_of([5.0, 5.1]), Anchor(end=START), SOURCE, (), LATER)
+    assert result.slices == (
+        Slice(start=at(0), end=at(1), mwh=0, quality=NO_DATA),
+        Slice(start=at(1), end=at(2), mwh=100_000),
+    )
+
+
+def test_rule_03_rise_and_idle() -> None:
+    """Differences of whole mWh; the recorder's floats do not add up."""
+    result = settled([0.1, 0.2, 0.30000000000000004, 0.3000004, 0.4])
+    assert [piece.mwh for piece in result.slices] == [100_000, 100_000, 0, 100_000]
+    assert {piece.quality for piece in result.slices} == {MEASURED}
+
+
+def test_rule_03_without_state_the_sum_counts() -> None:
+    """An external statistic may have a sum only; a fall of it is held."""
+    rows = [replace(row, state=None) for row in rows_of([7.0, 7.1, 7.2])]
+    result = settle(rows, None, SOURCE, (), LATER)
+    assert energies(result) == [100, 100]
+    fallen = [*rows, replace(rows[0], start=at(3), end=at(4), sum=0.1)]
+    result = settle(fallen, result.anchor, SOURCE, (), LATER)
+    assert [hold.reason for hold in result.holds] == [HoldReason.FALL]
+
+
+def test_rule_03_state_appearing_later_does_not_mix_with_the_sum() -> None:
+    """A source that began by its sum stays with it."""
+    rows = rows_of([7.0, 7.1, 7.2])
+    rows[0] = replace(rows[0], state=None)
+    result = settle(rows, None, SOURCE, (), LATER)
+    assert energies(result) == [100, 100]
+    assert result.anchor == Anchor(
+        end=at(3), sum=200_000, high_water=200_000, changed=at(2)
+    )
+
+
+def test_rule_05_gap_is_spread() -> None:
+    """Missing rows and the row of the return share the energy."""
+    result = settled([1.0, None, None, 1.3])
+    assert result.slices == (
+        Slice(start=at(1), end=at(4), mwh=300_000, quality=SPREAD),
+    )
+
+
+def test_rule_05_gap_without_energy_is_measured() -> None:
+    """The register did not move: that is known."""
+    assert settled([1.0, None, None, 1.0]).slices == (
+        Slice(start=at(1), end=at(4), mwh=0),
+    )
+
+
+def test_rule_06_small_fall_waits_until_it_is_exceeded() -> None:
+    """A fall of up to 0.1 % costs nothing and gives nothing."""
+    result = settled([1000.0, 999.1, 999.5, 1000.0, 1000.2])
+    assert energies(result) == [0, 0, 0, 200]
+
+
+def test_rule_06_quantum_of_a_coarse_register() -> None:
+    """A step of the register may flicker."""
+    coarse = replace(SOURCE, quantum=KWH)
+    assert energies(settled([5.0, 6.0, 5.0, 6.0, 7.0], coarse)) == [1000, 0, 0, 1000]
+
+
+def test_rule_07_larger_fall_holds_everything_after_it() -> None:
+    """Nothing is settled from the fall on; the anchor stays before it."""
+    result = settled([50.0, 50.1, 30.0, 30.1, 30.2])
+    assert energies(result) == [100]
+    (hold,) = result.holds
+    assert (hold.start, hold.reason, hold.mwh) == (at(2), HoldReason.FALL, -20_100_000)
+    assert result.anchor is not None
+    assert result.anchor.end == at(2)
+
+
+@pytest.mark.parametrize("low", [[0.0], [0.0, 0.0, 0.0], [20.0, 10.0], [0.0, 25.0]])
+def test_rule_08_dip_is_spread_over_the_hold(low: list[float]) -> None:
+    """A register that comes back too fast has never left."""
+    result = settled([50.0, *low, 50.3, 50.4])
+    assert [piece.mwh for piece in result.slices] == [300_000, 100_000]
+    assert [piece.quality for piece in result.slices] == [SPREAD, MEASURED]
+    assert not result.holds
+
+
+def test_rule_08_small_register_returns_at_once() -> None:
+    """The climb could be usage, but it ends on the old level."""
+    assert energies(settled([0.5, 0.1, 0.52, 0.6])) == [20, 80]
+
+
+@pytest.mark.parametrize(
+    ("levels", "gain"), [([2.0, 0.1, 2.3], 300), ([50.0, 0.0, 0.2, 50.1], 100)]
+)
+def test_rule_08_too_fast_a_climb_is_no_usage(levels: list[float], gain: int) -> None:
+    """Wherever the register lands, if it can be there, and after any other climb."""
+    assert energies(settled(levels)) == [gain]
+
+
+def test_rule_08_slow_return_is_usage() -> None:
+    """A register that climbs to the old level as usage does was set back."""
+    result = settled([50.0, 49.0, 49.3, 49.6, 50.1])
+    assert energies(result) == [0, 300, 300, 500]
+    assert result.slices[0].quality is NO_DATA
+
+
+def test_rule_08_return_onto_just_below_the_mark() -> None:
+    """As with a small fall there is no energy until the mark is exceeded."""
+    assert energies(settled([50.0, 0.0, 49.97, 50.1])) == [0, 100]
+
+
+def test_rule_08_return_from_above() -> None:
+    """A register that shows nonsense below and above is back when it is back."""
+    assert energies(settled([50.0, 0.0, 900.0, 50.2, 50.3])) == [200, 100]
+
+
+def test_rule_09_three_rising_rows_are_a_reset() -> None:
+    """The fallen level counts, since it can have flowed."""
+    levels = [50.0, 50.1, 0.2, 0.3, 0.3, 0.4]
+    assert settled(levels).holds
+    assert energies(settled([*levels, 0.6])) == [100, 200, 100, 0, 100, 200]
+
+
+def test_rule_09_a_fall_in_the_hold_begins_anew() -> None:
+    """Only what rises three times after the last fall counts."""
+    levels = [50.0, 30.0, 30.1, 30.2, 0.2, 0.3, 0.4]
+    assert settled(levels).holds
+    result = settled([*levels, 0.5])
+    assert energies(result) == [200, 100, 100, 100]
+    assert result.slices[0] == Slice(
+        start=at(1), end=at(5), mwh=200_000, quality=SPREAD
+    )
+
+
+def test_rule_09_another_meter_counts_from_its_level() -> None:
+    """A level that cannot have flowed says nothing."""
+    result = settled([50.0, 30.0, 30.1, 30.2, 30.3])
+    assert energies(result) == [0, 100, 100, 100]
+    assert result.slices[0].quality is NO_DATA
+
+
+def test_rule_09_a_fall_below_a_tenth_is_no_reset() -> None:
+    """A register that was restored to an older reading has not begun at zero."""
+    result = settled([0.5, 0.46, 0.47, 0.48, 0.49])
+    assert energies(result) == [0, 10, 10, 10]
+    assert result.slices[0].quality is NO_DATA
+
+
+def test_rule_09_a_climb_is_no_reset() -> None:
+    """The level of a meter that came from below says nothing, however small."""
+    idle = [50.0] * 60
+    result = settled([*idle, 0.0, 20.0, 20.1, 20.2, 20.3])
+    assert energies(result)[-4:] == [0, 100, 100, 100]
+    assert result.slices[-4].quality is NO_DATA
+
+
+def test_rule_09_below_zero_is_no_reset() -> None:
+    """Negative energy is never sent."""
+    result = settled([50.0, -0.2, -0.1, 0.0, 0.1])
+    assert energies(result) == [0, 100, 100, 100]
+    assert result.slices[0].quality is NO_DATA
+
+
+@pytest.mark.parametrize(
+    ("midnight", "zones", "decided"),
+    [
+        (2, (BERLIN,), True),
+        (1, (UTC, BERLIN), True),
+        (5, (BERLIN,), True),
+        (7, (BERLIN,), False),
+        (-1, (BERLIN,), True),
+        (-2, (BERLIN,), False),
+        (2, (UTC,), False),
+        (2, (), False),
+    ],
+)
+def test_rule_09_expected_fall_at_local_midnight(
+    midnight: int, zones: tuple[ZoneInfo, ...], *, decided: bool
+) -> None:
+    """A daily register needs no proof: the next reading only has to agree."""
+    edge = datetime(2026, 11, 22, 23, tzinfo=UTC)
+    rows = rows_of([9.0, 9.1, 0.1, 0.1], start=edge - midnight * SLOT)
+    source = replace(SOURCE, zones=zones)
+    assert settle(rows[:3], None, source, (), LATER).holds
+    result = settle(rows, None, source, (), LATER)
+    assert energies(result) == ([100, 100, 0] if decided else [100])
+
+
+def test_rule_09_expected_fall_has_to_be_near_zero() -> None:
+    """Half the old level at midnight is not what a reset looks like."""
+    start = datetime(2026, 11, 22, 22, 55, tzinfo=UTC)
+    rows = rows_of([1.0, 0.2, 0.2], start=start)
+    assert settle(rows, None, replace(SOURCE, zones=(BERLIN,)), (), LATER).holds
+
+
+def test_rule_09_dip_at_midnight_is_no_reset() -> None:
+    """A lifetime register that shows 0 for one slot at midnight is believed next."""
+    start = datetime(2026, 11, 22, 22, 55, tzinfo=UTC)
+    rows = rows_of([9.0, 0.0, 9.1], start=start)
+    result = settle(rows, None, replace(SOURCE, zones=(BERLIN,)), (), LATER)
+    assert energies(result) == [100]
+
+
+def test_rule_10_an_hour_of_rising_data() -> None:
+    """A register that neither returns nor rises three times begins anew."""
+    levels = [50.0, 0.0, *[0.1] * 12]
+    assert settled(levels).holds
+    result = settled([*levels, 0.1])
+    assert energies(result) == [0, 100, *[0] * 12]
+    assert not result.holds
+
+
+def test_rule_10_an_hour_of_nonsense() -> None:
+    """A register that jumps about begins anew where it is by then."""
+    result = settled([50.0, *[900.0 if n % 2 else 0.0 for n in range(14)]])
+    assert [piece.quality for piece in result.slices] == [NO_DATA]
+    assert result.slices[0].end == at(15)
+
+
+def test_rule_10_a_day_flat() -> None:
+    """A register that fell and rests costs nothing, and begins anew after a day."""
+    levels = [50.0, *[20.0] * 287]
+    assert settled(levels).holds
+    result = settled([*levels, 20.0, 20.1])
+    assert energies(result) == [0, *[0] * 287, 100]
+    assert [piece.quality for piece in result.slices[:2]] == [NO_DATA, MEASURED]
+
+
+def test_rule_11_more_than_the_meter_can_carry_is_quarantined() -> None:
+    """It is held, with everything after it, and never lets go by itself."""
+    result = settled([50.0, 50.1, 60.0, 60.1, *[60.2] * 300])
+    assert energies(result) == [100]
+    (hold,) = result.holds
+    assert hold.reason is HoldReason.IMPLAUSIBLE
+    assert (hold.start, hold.mwh) == (at(2), 9_900_000)
+
+
+def test_rule_11_a_coarse_register_has_time_since_its_last_change() -> None:
+    """What comes in one row may have been used since the row of the last rise."""
+    assert energies(settled([5.0, 5.0, 5.0, 7.5])) == [0, 0, 2500]
+    assert settled([5.0, 5.0, 5.0, 8.4]).holds
+
+
+def test_rule_11_readings_may_come_early_and_late_within_their_row() -> None:
+    """Four and six minutes at full power are fine, again and again, but no more."""
+    full = [POWER / 60_000 * minutes for minutes in (4, 6)] * 4
+    levels = [sum(full[:n]) for n in range(len(full) + 1)]
+    assert not settled(levels).holds
+    assert settled([*levels, *(levels[-1] + 1.1 * n for n in range(1, 6))]).holds
+
+
+def test_rule_12_new_cycle_counts_what_the_sum_added() -> None:
+    """The sum knows the old cycle's last reading and the new one's first."""
+    net = replace(SOURCE, state_class="total")
+    rows = rows_of([5.0, 5.1], last_reset=START)
+    rows.append(
+        Row(start=at(2), end=at(3), state=0.2, sum=0.4, last_reset=at(2.5)),
+    )
+    result = settle(rows, None, net, (), LATER)
+    assert energies(result) == [100, 300]
+    assert result.anchor is not None
+    assert result.anchor.last_reset == at(2.5)
+    assert result.anchor.high_water == 200_000
+
+
+def test_rule_12_a_false_last_reset_changes_nothing() -> None:
+    """A state that did not fall is the truth, whatever the sum says."""
+    net = replace(SOURCE, state_class="total")
+    rows = rows_of([5.0, 5.1], last_reset=START)
+    rows.append(
+        Row(start=at(2), end=at(3), state=5.2, sum=0.6, last_reset=at(2.5)),
+    )
+    assert energies(settle(rows, None, net, (), LATER)) == [100, 100]
+
+
+def test_rule_12_a_known_last_reset_announces_nothing() -> None:
+    """Not even after a row that lacks it."""
+    net = replace(SOURCE, state_class="total")
+    rows = rows_of([5.0, 5.1, 5.2, 0.1], last_reset=START)
+    rows[2] = replace(rows[2], last_reset=None)
+    result = settle(rows, None, net, (), LATER)
+    assert energies(result) == [100, 100]
+    assert [hold.reason for hold in result.holds] == [HoldReason.FALL]
+
+
+@pytest.mark.parametrize("added", [None, 9.0, -3.0])
+def test_rule_12_without_a_plausible_sum_the_state_has_to_prove_it(
+    added: float | None,
+) -> None:
+    """Then the level counts as after any other reset."""
+    source = replace(SOURCE, state_class="total")
+    rows = rows_of([5.0, 5.1], last_reset=START)
+    rows += [
+        replace(row, sum=added, last_reset=at(2.5))
+        for row in rows_of([0.2, 0.3, 0.4, 0.5], start=at(2))
+    ]
+    assert settle(rows[:-1], None, source, (), LATER).holds
+    result = settle(rows, None, source, (), LATER)
+    assert energies(result) == [100, 200, 100, 100, 100]
+
+
+def test_rule_13_total_that_falls_is_held_then_quarantined() -> None:
+    """A net meter has no place here; a dip of a total is one all the same."""
+    net = replace(SOURCE, state_class="total")
+    assert energies(settled([50.0, 0.0, 50.1], net)) == [100]
+    falling = settled([50.0, 49.0, 49.1, 49.2], net)
+    assert [hold.reason for hold in falling.holds] == [HoldReason.FALL]
+    fallen = settled([50.0, 49.0, 49.1, 49.2, 49.3, 49.4], net)
+    assert [hold.reason for hold in fallen.holds] == [HoldReason.IMPLAUSIBLE]
+    assert (fallen.holds[0].mwh, fallen.slices) == (-1_000_000, ())
+
+
+def test_rule_14_hourly_moves_what_is_seen_to_the_hour_before() -> None:
+    """The report at 11:05 of the hour before 11 settles when hour 11 is over."""
+    levels = [*[5.0] * 12, *[6.2] * 12]
+    rows = rows_of(levels, start=START - SLOT)
+    assert settle(rows, None, HOURLY, (), at(12) + SLOT).anchor == Anchor(
+        end=START, state=5 * KWH, sum=0, high_water=5 * KWH, changed=START - SLOT
+    )
+    rows = rows_of([5.0, *levels], start=START - SLOT)
+    early = settle(rows, None, HOURLY, (), at(24) + timedelta(minutes=9))
+    assert early.slices == (Slice(start=at(-12), end=at(0), mwh=0),)
+    result = settle(rows, None, HOURLY, (), at(24) + timedelta(minutes=10))
+    assert result.slices == (
+        Slice(start=at(-12), end=at(0), mwh=0),
+        Slice(start=at(0), end=at(12), mwh=1_200_000),
+    )
+
+
+def test_rule_14_hourly_waits_for_the_row_that_ends_the_hour() -> None:
+    """However late it is: the hour's rows may not be there yet."""
+    rows = rows_of([*[5.0] * 6, *[5.5] * 6], start=START)
+    assert settle(rows[:-1], None, HOURLY, (), LATER).slices == ()
+    result = settle(rows, None, HOURLY, (), LATER)
+    assert result.slices == (Slice(start=at(-11), end=at(0), mwh=500_000),)
+
+
+def test_rule_14_hourly_gap_is_spread_and_moved() -> None:
+    """What comes after a gap is spread first; parts of an hour are estimated."""
+    rows = rows_of([5.0, *[5.0] * 12, *[None] * 12, *[7.5] * 12], start=START - SLOT)
+    result = settle(rows, None, HOURLY, (), LATER)
+    assert [piece.mwh for piece in result.slices] == [0, 2_307_692, 192_308]
+    assert [piece.quality for piece in result.slices] == [MEASURED, SPREAD, SPREAD]
+
+
+def test_rule_14_hold_is_an_hour_earlier_too() -> None:
+    """A hold tells from when on nothing is settled."""
+    result = settled([50.0, *[50.0] * 3, 10.0], replace(HOURLY, max_power=POWER))
+    assert [hold.start for hold in result.holds] == [at(4) - timedelta(hours=1)]
+
+
+def test_rule_15_power_is_mean_times_time() -> None:
+    """1200 W for 5 minutes are 100 Wh; power that flows back is none of ours."""
+    result = settle(powers(50, 1200, -300, 0), None, WATTS, (), LATER)
+    assert result.slices == (
+        Slice(start=at(1), end=at(2), mwh=100_000),
+        Slice(start=at(2), end=at(3), mwh=0),
+        Slice(start=at(3), end=at(4), mwh=0),
+    )
+
+
+def test_rule_15_missing_power_is_no_data() -> None:
+    """Nothing is spread over a gap."""
+    rows = [*powers(600, None, 600), Row(start=at(3), end=at(4))]
+    rows += [replace(rows[0], start=at(4), end=at(5), mean=float("nan"))]
+    rows += [replace(rows[0], start=at(5), end=at(6))]
+    result = settle(rows, None, WATTS, (), LATER)
+    assert energies(result) == [0, 50, 0, 50]
+    assert [piece.quality for piece in result.slices] == [
+        NO_DATA,
+        MEASURED,
+        NO_DATA,
+        MEASURED,
+    ]
+
+
+def test_rule_15_power_above_the_ceiling_is_quarantined() -> None:
+    """As a register's rise is."""
+    result = settle(powers(0, 600, 10_100, 600), None, WATTS, (), LATER)
+    assert energies(result) == [50]
+    assert [hold.reason for hold in result.holds] == [HoldReason.IMPLAUSIBLE]
+
+
+def test_rule_15_hour_of_power_after_the_anchor() -> None:
+    """Of an hourly row only the time after the anchor counts."""
+    row = Row(start=START, end=at(12), mean=1200)
+    result = settle([row], Anchor(end=at(6)), WATTS, (), LATER)
+    assert result.slices == (
+        Slice(start=at(6), end=at(12), mwh=600_000, quality=SPREAD),
+    )
+
+
+# Scenarios that were measured on the real recorder
+
+
+def test_scenario_02_flat_rows_of_an_outage_are_missing() -> None:
+    """Everything came in the row of the return; it was used during the outage."""
+    outage = Span(start=at(2) + timedelta(seconds=10), end=at(5))
+    result = settled([10.0, 10.2, 10.2, 10.2, 10.2, 11.0, 11.1], SOURCE, outage)
+    assert result.slices == (
+        Slice(start=at(1), end=at(2), mwh=200_000),
+        Slice(start=at(2), end=at(6), mwh=800_000, quality=SPREAD),
+        Slice(start=at(6), end=at(7), mwh=100_000),
+    )
+
+
+def test_scenario_02_rows_that_rise_are_from_before_the_crash() -> None:
+    """The span begins when we last know that we watched, not at the crash."""
+    outage = Span(start=at(1), end=at(4))
+    result = settled([10.0, 10.1, 10.2, 10.2, 10.6], SOURCE, outage)
+    assert result.slices == (
+        Slice(start=at(1), end=at(2), mwh=100_000),
+        Slice(start=at(2), end=at(3), mwh=100_000),
+        Slice(start=at(3), end=at(5), mwh=400_000, quality=SPREAD),
+    )
+
+
+def test_scenario_02_nothing_is_settled_in_an_open_outage() -> None:
+    """Until the first fresh reading a copy may be one."""
+    result = settled([10.0, 10.1, 10.1, 10.1], SOURCE, Span(start=at(1)))
+    assert energies(result) == [100]
+    assert result.anchor is not None
+    assert result.anchor.end == at(2)
+    assert not result.holds
+
+
+def test_scenario_02_idle_outage_is_measured() -> None:
+    """The register did not move, so nothing was used."""
+    result = settled([10.0, 10.0, 10.0, 10.0], SOURCE, Span(start=at(1), end=at(3)))
+    assert result.slices == (Slice(start=at(1), end=at(4), mwh=0),)
+
+
+@pytest.mark.parametrize("end", [at(2.3), None])
+def test_scenario_02_power_repeats_its_last_mean(end: datetime | None) -> None:
+    """A car that charged with 9 kW did not do so for the whole outage."""
+    outage = Span(start=at(1.5), end=end)
+    result = settle(powers(0, 9000, 9000, 300, 300), None, WATTS, [outage], LATER)
+    known = [
+        Slice(start=at(1), end=at(3), mwh=0, quality=NO_DATA),
+        Slice(start=at(3), end=at(4), mwh=25_000),
+        Slice(start=at(4), end=at(5), mwh=25_000),
+    ]
+    assert list(result.slices) == (known if end else [])
+
+
+def test_scenario_03_sum_that_began_again() -> None:
+    """The short-term rows were purged: `sum` is 0 again, `state` is the truth."""
+    rows = rows_of([1000.0, 1000.1])
+    rows += rows_of([1000.3, 1000.4], start=at(2))
+    assert energies(settle(rows, None, SOURCE, (), LATER)) == [100, 200, 100]
+
+
+def test_scenario_04_dip_inside_one_slot() -> None:
+    """The recorder adds 12.4 for 12.3 to 0 to 12.4; the state says 0.1."""
+    rows = rows_of([12.2, 12.3])
+    rows.append(Row(start=at(2), end=at(3), state=12.4, sum=0.1 + 12.4))
+    assert energies(settle(rows, None, SOURCE, (), LATER)) == [100, 100]
+
+
+def test_scenario_04_reset_as_the_recorder_sees_it() -> None:
+    """12.4 to 5.0 to 5.2 gives 5200 Wh, where that much can flow."""
+    levels = [12.3, 12.4, 5.0, 5.2, 5.3, 5.4]
+    assert energies(settled(levels, Source())) == [100, 5000, 200, 100, 100]
+    assert energies(settled(levels)) == [100, 0, 200, 100, 100]
+
+
+def test_scenario_04_half_a_register_is_another_meter() -> None:
+    """1000 to 500 gives +500 in the recorder, and nothing here."""
+    assert energies(settled([1000.0, 500.0, 500.1, 500.2, 500.3])) == [0, 100, 100, 100]
+
+
+def test_unavailable_hour_is_spread() -> None:
+    """10.0, 10.2, an hour without rows, then 12.2: the row of the return has it all."""
+    result = settled([10.0, 10.2, *[None] * 12, 12.2])
+    assert result.slices[1] == Slice(
+        start=at(2), end=at(15), mwh=2_000_000, quality=SPREAD
+    )
+
+
+def test_scenario_22_replaced_source_is_never_spread() -> None:
+    """What the old source used during the gap is unknowable."""
+    old = settled([10.0, 10.1]).anchor
+    assert old is not None
+    rows = rows_of([None, None, None, 77.0, 77.1])
+    result = settle(rows, Anchor(end=old.end), SOURCE, (), LATER)
+    assert result.slices == (
+        Slice(start=at(2), end=at(4), mwh=0, quality=NO_DATA),
+        Slice(start=at(4), end=at(5), mwh=100_000),
+    )
+
+
+def test_scenario_26_hourly_rows_before_short_ones() -> None:
+    """An hourly row that begins before the anchor counts from the anchor on."""
+    hour = timedelta(hours=1)
+    anchor = settle(rows_of([10.0, 10.1], start=at(4)), None, SOURCE, (), LATER).anchor
+    hourly = rows_of([11.0, 12.0], start=START, slot=hour)
+    short = rows_of([12.0, 12.1], start=START + 2 * hour - SLOT)
+    result = settle([*hourly, *short], anchor, SOURCE, (), LATER)
+    assert result.slices == (
+        Slice(start=at(6), end=at(12), mwh=900_000, quality=SPREAD),
+        Slice(start=at(12), end=at(24), mwh=1_000_000, quality=SPREAD),
+        Slice(start=at(24), end=at(25), mwh=100_000),
+    )
+
+
+def test_scenario_26_hours_of_an_hourly_source_are_measured() -> None:
+    """Where an hour is all there is, it is no estimate."""
+    hour = timedelta(hours=1)
+    source = replace(SOURCE, slot=hour)
+    result = settle(rows_of([1.0, 2.0], slot=hour), None, source, (), LATER)
+    assert [piece.quality for piece in result.slices] == [MEASURED]
+
+
+def test_scenario_26_flat_hours_of_an_outage() -> None:
+    """The copies are hourly too; the hour of the return closes the gap."""
+    rows = rows_of([10.0, 10.5, 10.5, 10.5, 13.5], slot=timedelta(hours=1))
+    outage = Span(start=at(18), end=at(52))
+    result = settle(rows, None, SOURCE, [outage], LATER)
+    assert result.slices[1:] == (
+        Slice(start=at(24), end=at(60), mwh=3_000_000, quality=SPREAD),
+    )
+
+
+def test_anchor_without_a_mark_counts_from_its_level() -> None:
+    """An anchor that was rebuilt may know only where the register stood."""
+    anchor = Anchor(end=at(1), state=KWH)
+    result = settle(rows_of([1.0, 1.1]), anchor, SOURCE, (), LATER)
+    assert energies(result) == [100]
+
+
+def test_slices_follow_one_another() -> None:
+    """A long day with everything in it has no seam."""
+    levels = [50.0, 50.1, None, 50.4, 0.0, 50.5, 50.4, 50.6, 0.1, 0.2, 0.3, 0.4]
+    slices = settled(levels).slices
+    assert all(one.end == two.start for one, two in pairwise(slices))
+    assert slices[-1].end == at(len(levels))

@@ -1,0 +1,233 @@
+"""Tests of windows: where they end, and what they hold."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, strategies as st
+import pytest
+
+from custom_components.flatpeak.metering import (
+    Quality,
+    Slice,
+    Window,
+    boundaries,
+    cut,
+    day_start,
+    local_date,
+)
+from custom_components.flatpeak.metering.pieces import split
+
+from .histories import total
+
+MINUTE = timedelta(minutes=1)
+ZONES = [
+    "Europe/Berlin",
+    "America/New_York",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+    "America/St_Johns",
+    "America/Havana",
+    "America/Toronto",
+]
+# A day before a change of the clock, or any day.
+STARTS = {
+    "Europe/Berlin": [(2026, 3, 28, 12), (2026, 10, 24, 12)],
+    "America/New_York": [(2026, 3, 7, 12), (2026, 10, 31, 12)],
+    "Asia/Kathmandu": [(2026, 5, 1, 12)],
+    "Australia/Lord_Howe": [(2026, 4, 4, 3), (2026, 10, 3, 3)],
+    "America/St_Johns": [(2026, 3, 7, 12), (2026, 10, 31, 12)],
+    "America/Havana": [(2026, 3, 7, 12), (2026, 10, 31, 12)],
+    "America/Toronto": [(1919, 3, 30, 12)],  # a day that began at 0:30
+}
+CASES = [
+    (zone, datetime(*start, tzinfo=UTC)) for zone in ZONES for start in STARTS[zone]
+]
+lengths = st.sampled_from([5, 15, 30, 60])
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[Slice], ZoneInfo]:
+    """Draw contiguous slices around a change of the clock."""
+    zone, start = draw(st.sampled_from(CASES))
+    start += MINUTE * draw(st.integers(0, 24 * 60))
+    slices = []
+    shapes = st.tuples(
+        st.sampled_from([1, 5, 5, 5, 17, 60, 400]),
+        st.integers(0, 2_000_000),
+        st.sampled_from(Quality),
+    )
+    for minutes, mwh, quality in draw(st.lists(shapes, min_size=1, max_size=30)):
+        end = start + MINUTE * minutes
+        energy = 0 if quality is Quality.NO_DATA else mwh
+        slices.append(Slice(start=start, end=end, mwh=energy, quality=quality))
+        start = end
+    return slices, ZoneInfo(zone)
+
+
+def edges_by_minute(
+    start: datetime, end: datetime, minutes: int, zone: ZoneInfo
+) -> tuple[datetime, ...]:
+    """Find the boundaries by looking at every minute."""
+    found = []
+    instant = start.replace(second=0, microsecond=0)
+    while (instant := instant + MINUTE) <= end:
+        local = instant.astimezone(zone)
+        if (
+            instant.minute == 0
+            or (local.hour * 60 + local.minute) % minutes == 0
+            or local.date() != local_date(instant - MINUTE, zone)
+        ):
+            found.append(instant)
+    return tuple(found)
+
+
+@pytest.mark.parametrize("minutes", [5, 15, 30, 60])
+@pytest.mark.parametrize(("zone", "start"), CASES)
+def test_invariant_6_boundaries_through_a_clock_change(
+    zone: str, start: datetime, minutes: int
+) -> None:
+    """All of the local clock, UTC hours and local days, and nothing else."""
+    where = ZoneInfo(zone)
+    end = start + timedelta(hours=30)
+    expected = edges_by_minute(start, end, minutes, where)
+    assert boundaries(start, end, minutes, where) == expected
+
+
+@given(histories(), lengths)
+def test_invariant_1_conserved_by_cutting(
+    history: tuple[list[Slice], ZoneInfo], minutes: int
+) -> None:
+    """Windows and the open slices hold what went in, to the mWh."""
+    slices, zone = history
+    windows, rest = cut(slices, minutes, zone)
+    energy = total(*slices)
+    assert total(*windows, *rest) == energy
+    assert all(window.mwh >= 0 for window in windows)
+    assert all(piece.mwh >= 0 for piece in rest)
+
+
+@given(histories(), lengths)
+def test_invariant_2_no_overlap_no_hole_and_no_edge_crossed(
+    history: tuple[list[Slice], ZoneInfo], minutes: int
+) -> None:
+    """Windows follow one another and stay within UTC hour and local day."""
+    slices, zone = history
+    windows, rest = cut(slices, minutes, zone)
+    parts: list[Slice | Window] = [*windows, *rest]
+    assert (parts[0].start, parts[-1].end) == (slices[0].start, slices[-1].end)
+    assert all(one.end == two.start for one, two in pairwise(parts))
+    for window in windows:
+        last = window.end - timedelta(microseconds=1)
+        assert window.start < window.end <= window.start + MINUTE * minutes
+        assert window.start.replace(minute=0) == last.replace(
+            minute=0, second=0, microsecond=0
+        )
+        assert local_date(window.start, zone) == local_date(last, zone)
+        today = day_start(local_date(window.start, zone), zone)
+        assert window.start >= today
+
+
+@given(histories(), lengths, st.lists(st.integers(0, 30), max_size=4))
+def test_invariant_3_same_windows_however_the_slices_arrive(
+    history: tuple[list[Slice], ZoneInfo], minutes: int, cuts: list[int]
+) -> None:
+    """Cutting what is open together with what follows is cutting everything."""
+    slices, zone = history
+    windows: list[Window] = []
+    rest: tuple[Slice, ...] = ()
+    bounds = [0, *sorted(min(n, len(slices)) for n in cuts), len(slices)]
+    for first, last in pairwise(bounds):
+        more, rest = cut((*rest, *slices[first:last]), minutes, zone)
+        windows += more
+    assert (tuple(windows), rest) == cut(slices, minutes, zone)
+
+
+@given(histories(), lengths)
+def test_invariant_1_a_window_has_its_share(
+    history: tuple[list[Slice], ZoneInfo], minutes: int
+) -> None:
+    """Energy flows evenly within a slice, to 1 mWh per slice of the window."""
+    slices, zone = history
+    for window in cut(slices, minutes, zone)[0]:
+        shares = [
+            piece.mwh
+            * (
+                (min(piece.end, window.end) - max(piece.start, window.start))
+                / (piece.end - piece.start)
+            )
+            for piece in slices
+            if piece.start < window.end and window.start < piece.end
+        ]
+        assert abs(window.mwh - sum(shares)) <= len(shares)
+
+
+def test_scenario_09_half_hour_zone_has_utc_hours_too() -> None:
+    """An hour of Kathmandu (+5:45) is cut where a row of statistics ends."""
+    start = datetime(2026, 5, 1, 12, 15, tzinfo=UTC)  # 18:00
+    edges = boundaries(
+        start, start + timedelta(hours=2), 60, ZoneInfo("Asia/Kathmandu")
+    )
+    assert [edge.strftime("%H:%M") for edge in edges] == [
+        "13:00",
+        "13:15",
+        "14:00",
+        "14:15",
+    ]
+
+
+def test_windows_of_the_repeated_hour_are_two() -> None:
+    """2:30 to 3:00 happens twice, an hour apart."""
+    start = datetime(2026, 10, 25, 0, tzinfo=UTC)
+    whole = Slice(start=start, end=start + timedelta(hours=2), mwh=4_000)
+    windows, rest = cut([whole], 30, ZoneInfo("Europe/Berlin"))
+    assert [window.mwh for window in windows] == [1_000] * 4
+    assert rest == ()
+
+
+def test_a_window_tells_what_is_in_it() -> None:
+    """Estimated and missing parts show; what is not complete stays open."""
+    start = datetime(2026, 5, 1, 12, 10, tzinfo=UTC)
+    slices = [
+        Slice(start=start, end=start + 10 * MINUTE, mwh=200),
+        Slice(
+            start=start + 10 * MINUTE,
+            end=start + 25 * MINUTE,
+            mwh=300,
+            quality=Quality.SPREAD,
+        ),
+        Slice(
+            start=start + 25 * MINUTE,
+            end=start + 36 * MINUTE,
+            mwh=0,
+            quality=Quality.NO_DATA,
+        ),
+    ]
+    windows, rest = cut(slices, 15, UTC)
+    at = [start + n * MINUTE for n in (0, 5, 20, 35)]
+    assert windows == (
+        Window(start=at[0], end=at[1], mwh=100),
+        Window(start=at[1], end=at[2], mwh=300, estimated=True),
+        Window(start=at[2], end=at[3], mwh=100, estimated=True, partial=True),
+    )
+    assert rest == (
+        Slice(start=at[3], end=at[3] + MINUTE, mwh=0, quality=Quality.NO_DATA),
+    )
+
+
+def test_cut_nothing_and_nonsense() -> None:
+    """No slices, no windows; a hole is a mistake of the caller."""
+    start = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    assert cut([], 15, UTC) == ((), ())
+    one = Slice(start=start, end=start + MINUTE, mwh=1)
+    two = Slice(start=start + 2 * MINUTE, end=start + 3 * MINUTE, mwh=1)
+    with pytest.raises(ValueError, match="contiguous"):
+        cut([one, two], 15, UTC)
+
+
+def test_split_rounds_the_cumulative_energy() -> None:
+    """Ten pieces of 4 mWh are 0 1 0 0 1 0 1 0 0 1 or the like, not all 0."""
+    start = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    whole = Slice(start=start, end=start + 10 * MINUTE, mwh=4)
+    pieces = split(whole, [start + n * MINUTE for n in range(20)])
+    assert [piece.mwh for piece in pieces] == [0, 1, 0, 1, 0, 0, 1, 0, 1, 0]
