@@ -1,0 +1,407 @@
+"""Set up a home: the account, the location, its meters."""
+
+from collections import Counter
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+import logging
+from math import ceil
+from typing import Any, override
+
+from homeassistant.config_entries import ConfigEntry, ConfigFlow, ConfigFlowResult
+from homeassistant.const import CONF_API_KEY
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+import voluptuous as vol
+from yarl import URL
+
+from .api import (
+    DEFAULT_BASE_URL,
+    FlatPeakClient,
+    FlatPeakError,
+    FlatPeakNotFoundError,
+    FlatPeakRefusedError,
+    Location,
+    LocationStatus,
+    TariffStructure,
+    normalize_base_url,
+)
+from .const import (
+    CONF_ACCOUNT_ID,
+    CONF_ADVANCED,
+    CONF_BASE_URL,
+    CONF_DEVICE_METERS,
+    CONF_EXPORT_METERS,
+    CONF_IMPORT_METERS,
+    CONF_INCLUDE_CARBON,
+    CONF_LOCATION_ID,
+    CONF_WINDOW,
+    DIRECTION_EXPORT,
+    DIRECTION_IMPORT,
+    DOMAIN,
+    KIND_DEVICE,
+    KIND_GRID,
+    WINDOW_DEFAULT,
+    WINDOW_DYNAMIC,
+)
+from .errors import ERROR_KEYS
+from .metering.model import SourceKind
+from .meters import new_meter
+from .sources import (
+    Dashboard,
+    SourceInfo,
+    async_energy_dashboard,
+    async_list_sources,
+    async_registry_id,
+    async_runs_backwards,
+    async_statistic_unit,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+# Before a location is chosen, the same answers mean something else.
+ACCOUNT_ERRORS = ERROR_KEYS | {
+    FlatPeakNotFoundError: "invalid_answer",
+    FlatPeakRefusedError: "account_refused",
+}
+DYNAMIC_STRUCTURES = (TariffStructure.DYNAMIC, TariffStructure.MARKET)
+CHECKS_PER_DAY = 6  # reports and prices, on top of one request per window
+LOCATIONS_SHOWN = 10  # the list itself has all of them
+SEVERAL_MINUTES = 15  # to wait where FlatPeak does not say how long
+
+# field: direction and kind of its meters
+METER_LISTS = {
+    CONF_IMPORT_METERS: (DIRECTION_IMPORT, KIND_GRID),
+    CONF_EXPORT_METERS: (DIRECTION_EXPORT, KIND_GRID),
+    CONF_DEVICE_METERS: (DIRECTION_IMPORT, KIND_DEVICE),
+}
+
+# Home Assistant serves probatio as voluptuous, and mypy cannot know: hence ignores.
+PASSWORD = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
+USER_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_ACCOUNT_ID): TextSelector(),
+        vol.Required(CONF_API_KEY): PASSWORD,
+        vol.Optional(CONF_ADVANCED): section(
+            vol.Schema(  # type: ignore[arg-type]
+                {
+                    vol.Optional(CONF_BASE_URL, default=DEFAULT_BASE_URL): TextSelector(
+                        TextSelectorConfig(type=TextSelectorType.URL)
+                    )
+                }
+            ),
+            {"collapsed": True},
+        ),
+    }
+)
+REAUTH_SCHEMA = vol.Schema({vol.Required(CONF_API_KEY): PASSWORD})
+
+
+class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
+    """Create one entry per location, with one subentry per meter."""
+
+    VERSION = 1
+
+    _client: FlatPeakClient
+    _location: Location
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._data: dict[str, Any] = {}
+        self._locations: tuple[Location, ...] = ()
+        self._window = WINDOW_DEFAULT
+        self._placeholders = {"docs_url": "https://docs.flatpeak.com"}
+
+    @override
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the account and try it."""
+        errors: dict[str, str] = {}
+        if user_input is not None and await self._async_connect(user_input, errors):
+            if len(self._locations) != 1:
+                return await self.async_step_location()
+            only = self._locations[0]
+            return await self.async_step_location({CONF_LOCATION_ID: only.id})
+        return self._show("user", USER_SCHEMA, user_input, errors)
+
+    async def async_step_location(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which home it is, and read it."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            location_id = user_input[CONF_LOCATION_ID].strip()
+            location = await self._async_ask(
+                self._client.async_get_location(location_id), errors
+            )
+            if location is not None:
+                return await self._async_take(location)
+        labels = {location.id: _label(location) for location in self._locations}
+        # A list that also takes typed ids shows the id of what is chosen.
+        lines = [f"- {label}: {id_}" for id_, label in labels.items()]
+        self._placeholders["locations"] = "\n".join(lines[:LOCATIONS_SHOWN]) or "-"
+        schema = vol.Schema({vol.Required(CONF_LOCATION_ID): _select(labels)})
+        return self._show("location", schema, user_input, errors)
+
+    async def async_step_meters(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which statistics are the home's meters; there may be none."""
+        sources = await async_list_sources(self.hass)
+        dashboard = await async_energy_dashboard(self.hass)
+        offers = _offers(sources, dashboard)
+        errors: dict[str, str] = {}
+        if user_input is None:
+            user_input = {
+                CONF_IMPORT_METERS: _offered(
+                    dashboard.imports, offers[CONF_IMPORT_METERS]
+                ),
+                CONF_EXPORT_METERS: _offered(
+                    dashboard.exports, offers[CONF_EXPORT_METERS]
+                ),
+            }
+        else:
+            chosen = [
+                (field, source.strip())
+                for field in METER_LISTS
+                for source in user_input.get(field, ())
+            ]
+            errors = await self._async_check(chosen, sources)
+            if not errors:
+                return self._create(chosen, sources)
+        schema = vol.Schema(
+            {
+                vol.Optional(field): _select_meters(infos)
+                for field, infos in offers.items()
+            }
+        )
+        return self._show("meters", schema, user_input, errors)
+
+    async def async_step_reauth(
+        self,
+        entry_data: Mapping[str, Any],  # noqa: ARG002
+    ) -> ConfigFlowResult:
+        """Handle an API key that FlatPeak no longer accepts."""
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a new key of the same account and try it."""
+        entry = self._get_reauth_entry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            update = {CONF_API_KEY: user_input[CONF_API_KEY].strip()}
+            client = self._new_client({**entry.data, **update})
+            if await self._async_ask(client.async_login(), errors, ACCOUNT_ERRORS):
+                return self._update_and_reload(entry, update)
+        return self._show("reauth_confirm", REAUTH_SCHEMA, user_input, errors)
+
+    async def _async_connect(
+        self, user_input: dict[str, Any], errors: dict[str, str]
+    ) -> bool:
+        """List the locations with what was typed; on failure fill `errors`."""
+        advanced = user_input.get(CONF_ADVANCED, {})
+        try:
+            base_url = normalize_base_url(advanced.get(CONF_BASE_URL, DEFAULT_BASE_URL))
+        except ValueError:
+            errors["base"] = "invalid_url"
+            return False
+        self._data = {
+            CONF_ACCOUNT_ID: user_input[CONF_ACCOUNT_ID].strip(),
+            CONF_API_KEY: user_input[CONF_API_KEY].strip(),
+            CONF_BASE_URL: base_url,
+        }
+        self._client = self._new_client(self._data)
+        locations = await self._async_ask(
+            self._client.async_list_locations(), errors, ACCOUNT_ERRORS
+        )
+        self._locations = locations or ()
+        return not errors
+
+    async def _async_take(self, location: Location) -> ConfigFlowResult:
+        """Go on with a location that could be read."""
+        await self.async_set_unique_id(location.id, raise_on_progress=False)
+        self._abort_if_unique_id_configured()
+        self._location = location
+        # A convenience: without an answer the default will do.
+        status = await self._async_ask(
+            self._client.async_get_location_status(location.id), {}
+        )
+        self._window = _window(status)
+        windows = 24 * 60 // self._window
+        self._placeholders |= {
+            "host": URL(self._data[CONF_BASE_URL]).authority,
+            "window": str(self._window),
+            "requests": str(windows + CHECKS_PER_DAY),
+        }
+        return await self.async_step_meters()
+
+    async def _async_check(
+        self, chosen: list[tuple[str, str]], sources: dict[str, SourceInfo]
+    ) -> dict[str, str]:
+        """Return the first error among the chosen meters, at its field."""
+        seen: set[str] = set()
+        for field, source in chosen:
+            info = sources.get(source)
+            self._placeholders["source"] = info.name if info else source
+            if source in seen:
+                return {field: "duplicate_source"}
+            seen.add(source)
+            if info is None:
+                unit = await async_statistic_unit(self.hass, source)
+                self._placeholders["unit"] = unit or "?"
+                return {field: "no_statistics" if unit is None else "wrong_unit"}
+            if field == CONF_EXPORT_METERS and info.kind is SourceKind.POWER:
+                return {field: "power_for_export"}
+            if await async_runs_backwards(self.hass, source):
+                return {field: "net_meter"}
+        return {}
+
+    def _create(
+        self, chosen: list[tuple[str, str]], sources: dict[str, SourceInfo]
+    ) -> ConfigFlowResult:
+        """Create the entry and its meters."""
+        location = self._location
+        return self.async_create_entry(
+            title=location.reference_id or location.city or "FlatPeak",
+            data={**self._data, CONF_LOCATION_ID: location.id},
+            options={CONF_WINDOW: self._window, CONF_INCLUDE_CARBON: True},
+            subentries=[
+                new_meter(
+                    location.id,
+                    source,
+                    registry_id=async_registry_id(self.hass, source),
+                    title=sources[source].name,
+                    direction=METER_LISTS[field][0],
+                    kind=METER_LISTS[field][1],
+                )
+                for field, source in chosen
+            ],
+        )
+
+    def _update_and_reload(
+        self, entry: ConfigEntry, update: dict[str, Any]
+    ) -> ConfigFlowResult:
+        """Store new credentials, and see to it that the entry starts again."""
+        # Its update listener reloads a loaded entry, but only on a change.
+        is_reloaded = entry.update_listeners and {**entry.data, **update} != entry.data
+        result = self.async_update_and_abort(entry, data_updates=update)
+        if not is_reloaded:
+            self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        return result
+
+    async def _async_ask[T](
+        self,
+        answer: Awaitable[T],
+        errors: dict[str, str],
+        texts: Mapping[type[FlatPeakError], str] = ERROR_KEYS,
+    ) -> T | None:
+        """Await FlatPeak's answer; on failure put its text's key in `errors`."""
+        try:
+            return await answer
+        except FlatPeakError as error:
+            _LOGGER.debug("Set-up: %s", error)
+            errors["base"] = texts[type(error)]
+            minutes = ceil((error.retry_after or 0) / 60) or SEVERAL_MINUTES
+            self._placeholders["minutes"] = str(minutes)
+        except Exception:
+            _LOGGER.exception("Unexpected error in the set-up")
+            errors["base"] = "unknown"
+        return None
+
+    def _new_client(self, data: Mapping[str, Any]) -> FlatPeakClient:
+        """Return a client for an entry's data."""
+        return FlatPeakClient(
+            async_get_clientsession(self.hass),
+            data[CONF_ACCOUNT_ID],
+            data[CONF_API_KEY],
+            base_url=data[CONF_BASE_URL],
+        )
+
+    def _show(
+        self,
+        step_id: str,
+        schema: vol.Schema,
+        values: Mapping[str, Any] | None,
+        errors: dict[str, str],
+    ) -> ConfigFlowResult:
+        """Show a form, with what was typed before."""
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(
+                schema,  # type: ignore[arg-type]
+                values,
+            ),
+            errors=errors,
+            description_placeholders=self._placeholders,
+        )
+
+
+def _window(status: LocationStatus | None) -> int:
+    """Return the minutes of a window that suit the import tariff."""
+    tariff = status.commodity_import if status else None
+    is_dynamic = tariff is not None and tariff.structure in DYNAMIC_STRUCTURES
+    return WINDOW_DYNAMIC if is_dynamic else WINDOW_DEFAULT
+
+
+def _label(location: Location) -> str:
+    """Return what tells a home from the others of the account."""
+    name = location.reference_id or location.city or location.id
+    return f"{name} ({location.address})" if location.address else name
+
+
+def _select(labels: Mapping[str, str], *, multiple: bool = False) -> SelectSelector:
+    """Return a searchable list in which an id can be typed as well."""
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=[
+                SelectOptionDict(value=value, label=label)
+                for value, label in labels.items()
+            ],
+            multiple=multiple,
+            custom_value=True,
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    )
+
+
+def _offers(
+    sources: Mapping[str, SourceInfo], dashboard: Dashboard
+) -> dict[str, list[SourceInfo]]:
+    """Return what each list of meters offers."""
+    infos = list(sources.values())
+    return {
+        CONF_IMPORT_METERS: infos,
+        CONF_EXPORT_METERS: [info for info in infos if info.kind is SourceKind.ENERGY],
+        # Sorting is stable: the dashboard's come first, both parts stay by name.
+        CONF_DEVICE_METERS: sorted(
+            infos, key=lambda info: info.statistic_id not in dashboard.devices
+        ),
+    }
+
+
+def _offered(wanted: Iterable[str], infos: Iterable[SourceInfo]) -> list[str]:
+    """Return the wanted statistics that are there to be chosen."""
+    known = {info.statistic_id for info in infos}
+    return [statistic_id for statistic_id in wanted if statistic_id in known]
+
+
+def _select_meters(infos: Sequence[SourceInfo]) -> SelectSelector:
+    """Return a list of statistics; the id tells those of the same name apart."""
+    uses = Counter(info.name for info in infos)
+    labels = {
+        info.statistic_id: info.name
+        if uses[info.name] == 1
+        else f"{info.name} ({info.statistic_id})"
+        for info in infos
+    }
+    return _select(labels, multiple=True)
