@@ -7,7 +7,7 @@ from .answers import (
     NO_TARIFF_CONNECTED,
     PENDING_CONNECT,
 )
-from .client import FlatPeakClient
+from .client import MAX_BATCH_RECORDS, FlatPeakClient
 from .exceptions import (
     FlatPeakAccountDisabledError,
     FlatPeakAuthenticationError,
@@ -29,9 +29,11 @@ from .models import (
     Device,
     Dialect,
     EnergyDirection,
+    FailedRecord,
     Location,
     LocationStatus,
     Login,
+    MeterBatch,
     MeterRecord,
     PricedRecord,
     PriceInterval,
@@ -45,6 +47,7 @@ from .models import (
 __all__ = [
     "ACCOUNT_DISABLED",
     "DEFAULT_BASE_URL",
+    "MAX_BATCH_RECORDS",
     "NO_PRICE_DATA",
     "NO_TARIFF_CONNECTED",
     "PENDING_CONNECT",
@@ -55,6 +58,7 @@ __all__ = [
     "Device",
     "Dialect",
     "EnergyDirection",
+    "FailedRecord",
     "FlatPeakAccountDisabledError",
     "FlatPeakAuthenticationError",
     "FlatPeakClient",
@@ -70,6 +74,7 @@ __all__ = [
     "Location",
     "LocationStatus",
     "Login",
+    "MeterBatch",
     "MeterRecord",
     "PriceInterval",
     "PriceList",

@@ -53,7 +53,7 @@ _AT_LOGIN: dict[int, type[FlatPeakError]] = {
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LOOKS_SECRET = re.compile(r"\b(?:acc|cus|dev|loc|sk)_\w+|\beyJ[\w.-]+", re.IGNORECASE)
 _MASK = "***"
-_LONGEST_DETAIL = 200
+LONGEST_DETAIL = 200
 _LONGEST_WAIT = 24 * 3600.0
 
 
@@ -106,7 +106,7 @@ def failure(
     detail = " ".join(filter(None, (f"answered {answer.status}", code, said)))
     return kind(
         request,
-        detail[:_LONGEST_DETAIL],
+        detail[:LONGEST_DETAIL],
         status=answer.status,
         code=code,
         may_be_stored=stores and answer.status not in _NOT_STORED,

@@ -1,4 +1,4 @@
-"""All that differs between the API generations, for both cost endpoints.
+"""All that differs between the API generations: meter records and cost reports.
 
 A request is written in the dialect that it names in `Flatpeak-Version`. An answer is
 read in either, whatever was asked.
@@ -35,6 +35,7 @@ from .wire import (
 DEFAULT_DIALECT = Dialect.ANODE
 INSTANT_DIALECT = Dialect.ZERO  # Carbon comes back in this one only.
 INTERVAL_DIALECT = Dialect.ANODE
+BATCH_DIALECT = Dialect.ANODE
 
 TARIFF_DIRECTION_FIELDS = ("tariff_direction", "tariff_rate", "direction")
 
@@ -87,7 +88,7 @@ def record_query(
 
 
 def record_body(dialect: Dialect, record: MeterRecord) -> dict[str, str | Decimal]:
-    """Return the body of ``POST /costs/instant``; what is not given is left out.
+    """Return one record as both endpoints take it; what is not given is left out.
 
     Raises:
         ValueError: A time is naive.

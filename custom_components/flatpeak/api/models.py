@@ -157,6 +157,42 @@ class PricedRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRecord:
+    """A record of a batch that FlatPeak did not take, and its reason in words."""
+
+    number: int  # Its place among the records that were sent, from 0.
+    record_reference_id: str | None = None
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterBatch:
+    """How far FlatPeak is with records that were sent together; all are counts.
+
+    FlatPeak documentation, meters: a batch is worked off after it was answered, and
+    `failed` names the records that were not accepted as well as those that failed
+    later.
+    """
+
+    id: str = field(repr=False)
+    submitted: int
+    accepted: int
+    processed: int
+    failed: tuple[FailedRecord, ...] = ()
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether nothing more is to come; a report tells what is stored.
+
+        The documentation leaves open whether a record that fails late counts as
+        processed, and whether every one that is not accepted is named.
+        """
+        if 0 < self.accepted <= self.processed:
+            return True
+        return self.processed + len(self.failed) >= self.submitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostReport:
     """The answer to a report over a period; `items` are sorted by start."""
 

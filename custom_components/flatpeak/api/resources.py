@@ -1,17 +1,20 @@
-"""Reading of everything that is not a cost: log-in, locations, devices, prices.
+"""Reading of all that is no cost: log-in, locations, devices, prices, batches.
 
 All readers raise ValueError for an answer that cannot be read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from .answers import LONGEST_DETAIL, redact
 from .dialect import TARIFF_DIRECTION_FIELDS
 from .models import (
     Device,
+    FailedRecord,
     Location,
     LocationStatus,
     Login,
+    MeterBatch,
     PriceInterval,
     PriceList,
     TariffDirection,
@@ -21,11 +24,13 @@ from .models import (
 from .wire import (
     JsonObject,
     amount,
+    count,
     flag,
     items,
     mapping,
     member,
     number,
+    objects,
     period,
     required_text,
     text,
@@ -133,3 +138,29 @@ def _interval(entry: JsonObject) -> PriceInterval:
     """Read the price of one stretch of time."""
     start, end = period(entry, "valid_from", "valid_to")
     return PriceInterval(start=start, end=end, price=amount(entry, *_PRICE))
+
+
+def read_batch(body: JsonObject, secrets: Iterable[str]) -> MeterBatch:
+    """Read the answer of ``PUT /meters/interval`` and of ``GET /meters/batch``."""
+    batch = MeterBatch(
+        id=required_text(body, "id"),
+        submitted=count(body, "records_submitted"),
+        accepted=count(body, "records_accepted"),
+        processed=count(body, "records_processed"),
+        failed=tuple(
+            _failed(entry, secrets) for entry in objects(body, "failed_records")
+        ),
+    )
+    if any(failed.number >= batch.submitted for failed in batch.failed):
+        raise ValueError("record_num is beyond the records")
+    return batch
+
+
+def _failed(entry: JsonObject, secrets: Iterable[str]) -> FailedRecord:
+    """Read why a record was not taken; the words may be shown."""
+    error = redact(text(entry, "error") or "", secrets)
+    return FailedRecord(
+        number=count(entry, "record_num"),
+        record_reference_id=text(entry, "record_reference_id"),
+        error=error[:LONGEST_DETAIL],
+    )

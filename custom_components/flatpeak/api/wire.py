@@ -3,7 +3,7 @@
 What cannot be read raises ValueError with a text that repeats nothing of the answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -18,14 +18,24 @@ type Body = Mapping[str, str | Decimal]
 _LIMIT = 10**15  # Beyond it nothing is a price, a cost or an energy.
 
 
-def encode(body: Body) -> bytes:
-    """Return flat JSON in which a `Decimal` is a number with all its digits.
+def encode(body: Body | Sequence[Body]) -> bytes:
+    """Return JSON in which a `Decimal` is a number with all its digits.
+
+    Args:
+        body: One flat object, or a list of them.
 
     Raises:
         ValueError: A number is not finite.
     """
+    if isinstance(body, Mapping):
+        return _flat(body).encode()
+    return f"[{', '.join(map(_flat, body))}]".encode()
+
+
+def _flat(body: Body) -> str:
+    """Return one flat object."""
     fields = (f"{json.dumps(name)}: {_literal(body[name])}" for name in body)
-    return f"{{{', '.join(fields)}}}".encode()
+    return f"{{{', '.join(fields)}}}"
 
 
 def _literal(value: str | Decimal) -> str:
@@ -75,9 +85,14 @@ def items(body: JsonObject) -> list[JsonObject]:
     """Return the objects in `data`; a single one and none at all are fine."""
     if "data" not in body and text(body, "object") is None:
         raise ValueError("data is missing")
-    data = body.get("data") or []
-    entries = data if isinstance(data, list) else [data]
-    return [mapping(entry, "an item of data") for entry in entries]
+    return objects(body, "data")
+
+
+def objects(body: JsonObject, name: str) -> list[JsonObject]:
+    """Return the objects in a list; a single one and none at all are fine."""
+    found = body.get(name) or []
+    entries = found if isinstance(found, list) else [found]
+    return [mapping(entry, f"an item of {name}") for entry in entries]
 
 
 def text(body: JsonObject, *names: str) -> str | None:
@@ -110,6 +125,14 @@ def number(body: JsonObject, name: str) -> Decimal | None:
     if not -_LIMIT < value < _LIMIT:
         raise ValueError(f"{name} is out of range")
     return Decimal(value)
+
+
+def count(body: JsonObject, name: str) -> int:
+    """Return a whole number from 0 on that must be there."""
+    value = number(body, name)
+    if value is None or value < 0 or value % 1:
+        raise ValueError(f"{name} is not a count")
+    return int(value)
 
 
 def moment(body: JsonObject, name: str) -> datetime:

@@ -1,0 +1,65 @@
+"""From the recorder's rows to frozen records: one pure step for one meter."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+
+from .journal import MeterState, Queued
+from .metering import (
+    Row,
+    Slice,
+    Source,
+    cut,
+    find_outages,
+    settle,
+    to_wire,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Where a meter is after a step; nothing of it counts until it is on disk."""
+
+    state: MeterState
+    records: tuple[Queued, ...]
+    closed: bool  # a window closed: worth a write
+    latest: Slice | None
+
+
+def advance(
+    key: str,
+    state: MeterState,
+    rows: Sequence[Row],
+    source: Source,
+    *,
+    now: datetime,
+    run_start: datetime,
+    minutes: int,
+    zone: tzinfo,
+) -> Step:
+    """Settle what is new, close the windows that are complete, freeze their records."""
+    outages = find_outages(rows, state.live_until, run_start, source)
+    settled = settle(rows, state.anchor, source, outages, now)
+    windows, rest = cut((*state.open, *settled.slices), minutes, zone)
+    wired, carry = to_wire(windows, state.carry)
+    anchor = settled.anchor
+    watched = anchor is not None and all(
+        outage.end is not None and anchor.end >= outage.end for outage in outages
+    )
+    return Step(
+        state=replace(
+            state,
+            anchor=anchor,
+            open=rest,
+            carry=carry,
+            live_until=rows[-1].end if rows and watched else state.live_until,
+        ),
+        # A window without energy needs no record: nothing was used.
+        records=tuple(
+            Queued(meter=key, window=window, wh=wh)
+            for window, wh in wired
+            if window.mwh
+        ),
+        closed=bool(windows) or (state.anchor is None and anchor is not None),
+        latest=settled.slices[-1] if settled.slices else None,
+    )

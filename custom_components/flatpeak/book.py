@@ -1,0 +1,252 @@
+"""The book: every priced window, kept for good.
+
+One file per config entry and month (UTC, by the window's start), of which each line
+is a window. Lines are only added, with fsync; a later line for the same window
+replaces the earlier one. A line that a crash cut off is skipped: its record is still
+in the journal. A month that lies 40 days back is rewritten with a line per local day.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal
+import json
+import os
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.util import dt as dt_util
+from homeassistant.util.file import write_utf8_file_atomic
+
+from .const import DOMAIN
+from .metering import (
+    Origin,
+    PricedWindow,
+    Total,
+    local_date,
+)
+
+FULL_DETAIL = timedelta(days=40)
+
+type Line = tuple[str, PricedWindow]
+
+
+class Book:
+    """All priced windows of an entry, by meter key."""
+
+    def __init__(self, folder: Path, entry_id: str) -> None:
+        """Open an empty book whose files lie in `folder`."""
+        self._folder = folder
+        self._prefix = f"{DOMAIN}.{entry_id}.book-"
+        self._windows: defaultdict[str, dict[datetime, PricedWindow]] = defaultdict(
+            dict
+        )
+        self._days: dict[tuple[str, tzinfo], dict[date, Total]] = {}
+        # Files are written in an executor while the event loop reads.
+        self._memory = Lock()
+
+    def load(self) -> None:
+        """Read all files. Blocking."""
+        for path in self._files():
+            for text in path.read_text(errors="replace").splitlines():
+                # A line cut off by a crash; what it was to hold is in the journal.
+                with suppress(ValueError, TypeError, ArithmeticError):
+                    self._put(_parse(text))
+
+    def append(self, lines: Sequence[Line]) -> None:
+        """Write lines and fsync, then take them up. Blocking.
+
+        Raises HomeAssistantError; then the book in memory is as it was, though some
+        of the lines may be on disk.
+        """
+        for month, part in _by_month(lines).items():
+            text = "".join(_format(line) for line in part)
+            try:
+                _append_durably(self._path(month), text)
+            except OSError as error:
+                raise HomeAssistantError(error) from error
+        with self._memory:
+            for line in lines:
+                self._put(line)
+
+    def fold(
+        self,
+        now: datetime,
+        zone: tzinfo,
+        waiting: Collection[tuple[str, datetime]] = (),
+    ) -> None:
+        """Rewrite months that lie 40 days back with a line per local day. Blocking.
+
+        A month with a `waiting` window (meter, start) stays as it is: that window's
+        line will be replaced.
+        """
+        with self._memory:
+            everything = [
+                (meter, window)
+                for meter, windows in self._windows.items()
+                for window in windows.values()
+            ]
+        for month, lines in _by_month(everything).items():
+            if any(
+                window.end > now - FULL_DETAIL or (meter, window.start) in waiting
+                for meter, window in lines
+            ):
+                continue
+            folded = list(_fold(lines, zone))
+            if len(folded) == len(lines):
+                continue
+            text = "".join(_format(line) for line in folded)
+            write_utf8_file_atomic(str(self._path(month)), text, private=True)
+            with self._memory:
+                for meter, window in lines:
+                    del self._windows[meter][window.start]
+                for line in folded:
+                    self._put(line)
+
+    def remove(self) -> None:
+        """Delete all files. Blocking."""
+        for path in self._files():
+            path.unlink()
+
+    def get(self, meter: str, start: datetime) -> PricedWindow | None:
+        """Return the window of a meter that begins at `start`."""
+        with self._memory:
+            return self._windows[meter].get(start)
+
+    def latest(self, meter: str, *origins: Origin) -> PricedWindow | None:
+        """Return the latest window whose money comes from one of `origins`."""
+        with self._memory:
+            return max(
+                (w for w in self._windows[meter].values() if w.origin in origins),
+                key=lambda window: window.start,
+                default=None,
+            )
+
+    def between(self, meter: str, start: datetime, end: datetime) -> list[PricedWindow]:
+        """Return the windows of a meter that begin in a period, in order."""
+        with self._memory:
+            windows = self._windows[meter].values()
+            found = [window for window in windows if start <= window.start < end]
+        return sorted(found, key=lambda window: window.start)
+
+    def days(self, meter: str, zone: tzinfo) -> Mapping[date, Total]:
+        """Return the total of each local day of `zone` that has windows."""
+        with self._memory:
+            if (cached := self._days.get((meter, zone))) is not None:
+                return cached
+            grouped: defaultdict[date, list[PricedWindow]] = defaultdict(list)
+            for window in self._windows[meter].values():
+                grouped[local_date(window.start, zone)].append(window)
+            days = {day: Total.of(windows) for day, windows in grouped.items()}
+            self._days[(meter, zone)] = days
+            return days
+
+    def _path(self, month: str) -> Path:
+        return self._folder / f"{self._prefix}{month}.jsonl"
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob(f"{self._prefix}*.jsonl"))
+
+    def _put(self, line: Line) -> None:
+        meter, window = line
+        self._windows[meter][window.start] = window
+        for key in [key for key in self._days if key[0] == meter]:
+            del self._days[key]
+
+
+def _by_month(lines: Iterable[Line]) -> Mapping[str, Sequence[Line]]:
+    """Return the lines of each file."""
+    months: defaultdict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        months[f"{line[1].start.astimezone(dt_util.UTC):%Y-%m}"].append(line)
+    return months
+
+
+def _fold(lines: Iterable[Line], zone: tzinfo) -> Iterable[Line]:
+    """Join the windows of each meter, local day and currency of one file."""
+    groups: defaultdict[tuple[str, date, str | None, bool], list[PricedWindow]] = (
+        defaultdict(list)
+    )
+    for meter, window in lines:
+        key = (
+            meter,
+            local_date(window.start, zone),
+            window.currency,
+            window.money is None,
+        )
+        groups[key].append(window)
+    for (meter, _, currency, _), windows in groups.items():
+        total = Total.of(windows)
+        yield (
+            meter,
+            PricedWindow(
+                start=min(window.start for window in windows),
+                end=max(window.end for window in windows),
+                mwh=total.mwh,
+                money=total.money,
+                currency=currency,
+                carbon=total.carbon,
+                estimated=any(window.estimated for window in windows),
+                partial=any(window.partial for window in windows),
+            ),
+        )
+
+
+def _append_durably(path: Path, text: str) -> None:
+    """Add text to a file so that it survives a power cut, on a line of its own."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "ab+") as file:
+        size = file.tell()
+        if not size:
+            _sync_folder(path.parent)
+        elif os.pread(descriptor, 1, size - 1) != b"\n":
+            file.write(b"\n")
+        file.write(text.encode())
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _format(line: Line) -> str:
+    meter, window = line
+    data = [
+        meter,
+        int(window.start.timestamp()),
+        int(window.end.timestamp()),
+        window.mwh,
+        *(
+            None if value is None else str(value)
+            for value in (window.money, window.currency, window.carbon)
+        ),
+        None if window.confidence is None else str(window.confidence),
+        window.origin,
+        window.estimated + 2 * window.partial,
+    ]
+    return json.dumps(data, separators=(",", ":")) + "\n"
+
+
+def _parse(text: str) -> Line:
+    data: list[Any] = json.loads(text)
+    meter, start, end, mwh, money, currency, carbon, confidence, origin, flags = data
+    return meter, PricedWindow(
+        start=dt_util.utc_from_timestamp(start),
+        end=dt_util.utc_from_timestamp(end),
+        mwh=mwh,
+        money=None if money is None else Decimal(money),
+        currency=currency,
+        carbon=None if carbon is None else Decimal(carbon),
+        confidence=None if confidence is None else Decimal(confidence),
+        origin=None if origin is None else Origin(origin),
+        estimated=bool(flags & 1),
+        partial=bool(flags & 2),
+    )

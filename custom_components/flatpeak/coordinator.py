@@ -1,0 +1,390 @@
+"""One location: when to push, when to poll, and what the entities then show."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal
+import hashlib
+import logging
+from typing import override
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
+from homeassistant.helpers.event import async_call_later, async_track_point_in_utc_time
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util import dt as dt_util
+
+from .api import (
+    FlatPeakAuthenticationError,
+    FlatPeakClient,
+    FlatPeakError,
+    TariffDirection,
+)
+from .const import (
+    CONF_INCLUDE_CARBON,
+    CONF_LOCATION_ID,
+    CONF_WINDOW,
+    DIRECTION_EXPORT,
+    DIRECTION_IMPORT,
+    DOMAIN,
+    KIND_GRID,
+    SUBENTRY_METER,
+    WINDOW_DEFAULT,
+)
+from .errors import error_key, placeholders
+from .journal import Facts, MeterState
+from .ledger import Ledger
+from .metering import Slice, Stream, day_start, local_date, next_day_start
+from .meters import Meter, device_reference_id
+from .outbox import Outbox
+from .prices import Prices
+from .push import Pusher
+from .report import LocationReport, async_review
+from .snapshot import (
+    ROLLOVER,
+    Figures,
+    Periods,
+    Snapshot,
+    current_day,
+    meter_figures,
+    net_figures,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+POLL_HOURS = 6
+# Without grid meters of ours there is no other way to learn of new costs; and what
+# failed is tried again then.
+POLL_REPORT = timedelta(minutes=30)
+SHORTEST_OFFSET, LONGEST_OFFSET = 5, 60  # seconds
+RATE_AGE = timedelta(minutes=15)
+CONNECTED = "CONNECTED"
+
+type FlatPeakConfigEntry = ConfigEntry[FlatPeakCoordinator]
+
+
+class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
+    """Owns the books of a location and all timing."""
+
+    config_entry: FlatPeakConfigEntry
+
+    def __init__(
+        self, hass: HomeAssistant, entry: FlatPeakConfigEntry, client: FlatPeakClient
+    ) -> None:
+        """Prepare; nothing is read or asked yet."""
+        super().__init__(
+            hass,
+            _LOGGER,
+            config_entry=entry,
+            name=DOMAIN,
+            update_interval=POLL_REPORT,
+            always_update=False,
+        )
+        self.location_id: str = entry.data[CONF_LOCATION_ID]
+        subentries = entry.get_subentries_of_type(SUBENTRY_METER)
+        self.meters = {m.key: m for m in map(Meter.from_subentry, subentries)}
+        self.ledger = Ledger(hass, entry.entry_id)
+        self._client = client
+        outbox = Outbox(
+            client,
+            self.location_id,
+            self.ledger.book,
+            include_carbon=entry.options.get(CONF_INCLUDE_CARBON, True),
+            utcnow=dt_util.utcnow,
+        )
+        minutes = entry.options.get(CONF_WINDOW, WINDOW_DEFAULT)
+        self._pusher = Pusher(hass, self.ledger, outbox, self.meters, minutes)
+        self._prices = Prices(client, self.location_id)
+        self._report = LocationReport(client, self.location_id)
+        self._reported: Figures | None = None
+        self._zone: tzinfo = dt_util.get_default_time_zone()
+        self._full_poll_due: datetime | None = None
+        self._facts_of: date | None = None
+        self._push: asyncio.Task[None] | None = None
+        self._unsub_push: CALLBACK_TYPE | None = None
+        self._unsub_rollover: CALLBACK_TYPE | None = None
+        # Not every home asks in the same second, but each always in its own.
+        digest = hashlib.sha256(entry.entry_id.encode()).digest()
+        self._offset = SHORTEST_OFFSET + digest[0] % (LONGEST_OFFSET - SHORTEST_OFFSET)
+
+    @property
+    def has_grid_meter(self) -> bool:
+        """Return whether our own books hold the location's totals."""
+        return any(meter.kind == KIND_GRID for meter in self.meters.values())
+
+    @property
+    def sells(self) -> bool:
+        """Return whether the home has an export tariff or an export meter."""
+        status = self.ledger.journal.facts.tariff_status
+        return status.get("commodity_export") == CONNECTED or any(
+            meter.direction == DIRECTION_EXPORT for meter in self.meters.values()
+        )
+
+    async def async_load(self) -> bool:
+        """Read the books, and return whether they are enough to begin with.
+
+        Raises ConfigEntryError when they cannot be read.
+        """
+        await self.ledger.async_load()
+        await self._take_zone()
+        known = self.ledger.journal.meters
+        if self.meters and all(key in known for key in self.meters):
+            self.data = self._take_snapshot()
+            return True
+        return False
+
+    @callback
+    def async_start(self) -> None:
+        """Listen to the recorder: its 5-minute run is our clock."""
+        self.config_entry.async_on_unload(
+            self.hass.bus.async_listen(
+                EVENT_RECORDER_5MIN_STATISTICS_GENERATED, self._handle_statistics
+            )
+        )
+        self._plan_rollover()
+
+    @override
+    async def async_shutdown(self) -> None:
+        """Cancel our own timers, too."""
+        await super().async_shutdown()
+        for unsub in (self._unsub_push, self._unsub_rollover):
+            if unsub:
+                unsub()
+        self._unsub_push = self._unsub_rollover = None
+
+    @override
+    async def _async_update_data(self) -> Snapshot:
+        """Poll: the location, its prices, and what the reports say."""
+        now = dt_util.utcnow()
+        try:
+            async with self.ledger.lock:
+                await self._poll(now)
+        except FlatPeakAuthenticationError as error:
+            raise ConfigEntryAuthFailed(
+                translation_domain=DOMAIN, translation_key=error_key(error)
+            ) from error
+        except FlatPeakError as error:
+            raise UpdateFailed(
+                translation_domain=DOMAIN,
+                translation_key=error_key(error),
+                translation_placeholders=placeholders(error),
+                retry_after=error.retry_after,
+            ) from error
+        except HomeAssistantError as error:
+            raise UpdateFailed(
+                translation_domain=DOMAIN, translation_key="books_not_written"
+            ) from error
+        finally:
+            self.update_interval = self._next_poll(dt_util.utcnow())
+        return self._take_snapshot()
+
+    async def _poll(self, now: datetime) -> None:
+        """Ask for what is due. Raises FlatPeakError and HomeAssistantError."""
+        if self._full_poll_due is None or now >= self._full_poll_due:
+            new_day = self._facts_of != local_date(now, self._zone)
+            await self._learn_location(now, read=new_day)
+            await self._ask_prices(now, anew=new_day)
+            yesterday = self._periods(now).yesterday
+            since = day_start(yesterday, self._zone)
+            for key in self.meters:
+                state = self.ledger.journal.meters[key]
+                book = self.ledger.book
+                lines = await async_review(self._client, key, state, book, since)
+                await self.ledger.async_book(lines)
+            await self.ledger.async_fold(now, self._zone)
+            self._full_poll_due = self._next_full_poll(now)
+        if not self.has_grid_meter:
+            periods = self._periods(now)
+            self._reported = await self._report.async_figures(periods, now)
+
+    def _next_full_poll(self, now: datetime) -> datetime:
+        """Return when to look at everything again: ten past 0, 6, 12 or 18 o'clock."""
+        midnight = day_start(local_date(now, self._zone), self._zone)
+        offset = ROLLOVER + timedelta(seconds=self._offset)
+        slots = (
+            start + offset + timedelta(hours=hours)
+            for start in (midnight, next_day_start(now, self._zone))
+            for hours in range(0, 24, POLL_HOURS)
+        )
+        return min(slot for slot in slots if slot > now)
+
+    def _next_poll(self, now: datetime) -> timedelta:
+        """Return how long to wait for the next poll."""
+        # The timer counts whole seconds, and must not run before what is due.
+        wait = self._next_full_poll(now) - now + timedelta(seconds=1)
+        failed = self._full_poll_due is None or self._full_poll_due <= now
+        return min(wait, POLL_REPORT) if failed or not self.has_grid_meter else wait
+
+    async def _learn_location(self, now: datetime, *, read: bool) -> None:
+        """Read the location, and give each new meter a stream of its own."""
+        journal = self.ledger.journal
+        meters = dict(journal.meters)
+        facts = journal.facts
+        if read:
+            location = await self._client.async_get_location(self.location_id)
+            facts = Facts(
+                timezone=location.timezone,
+                currency=location.currency_code,
+                live_mode=location.live_mode,
+                tariff_status=location.tariff_status,
+            )
+        for key, meter in self.meters.items():
+            if key not in meters:
+                meters[key] = await self._new_state(meter, meters)
+        changed = replace(journal, facts=facts, meters=meters)
+        if changed != journal:
+            await self.ledger.async_write(changed)
+            await self._take_zone()
+        self._facts_of = local_date(now, self._zone)
+
+    async def _new_state(
+        self, meter: Meter, others: Mapping[str, MeterState]
+    ) -> MeterState:
+        """Return a new meter's state.
+
+        The first grid meter of a direction is recorded on the location, every other
+        one on a FlatPeak device of its own: two meters never write the same stream.
+        """
+        sells = meter.direction == DIRECTION_EXPORT
+        direction = TariffDirection.EXPORT if sells else TariffDirection.IMPORT
+        stream = Stream(
+            owner=self.location_id,
+            energy_direction=direction,
+            tariff_direction=direction,
+        )
+        taken = any(state.stream == stream for state in others.values())
+        if taken or meter.kind != KIND_GRID:
+            name = device_reference_id(meter.key)
+            devices = await self._client.async_list_devices(name)
+            device = next(iter(devices), None)
+            if device is None:
+                device = await self._client.async_create_device(name)
+            stream = replace(stream, owner=device.id)
+        return MeterState(stream=stream, source=meter.source)
+
+    async def _ask_prices(self, now: datetime, *, anew: bool) -> None:
+        """Read the prices of today and tomorrow: once a day, or where they run out."""
+        midnight = day_start(local_date(now, self._zone), self._zone)
+        tomorrow = next_day_start(now, self._zone)
+        until = self._next_full_poll(now)
+        for direction in TariffDirection.IMPORT, TariffDirection.EXPORT:
+            if direction is TariffDirection.EXPORT and not self.sells:
+                continue
+            if anew or not self._prices.reach(direction, now, until):
+                end = next_day_start(tomorrow, self._zone)
+                await self._prices.async_ask(direction, midnight, end)
+
+    async def _take_zone(self) -> None:
+        """Take the location's time zone, Home Assistant's where it has none."""
+        name = self.ledger.journal.facts.timezone
+        zone = await dt_util.async_get_time_zone(name) if name else None
+        self._zone = zone or dt_util.get_default_time_zone()
+
+    @callback
+    def _handle_statistics(self, _event: Event) -> None:
+        """Push a little later, when the recorder's rows are committed."""
+        if self._unsub_push is None:
+            self._unsub_push = async_call_later(
+                self.hass, self._offset, self._start_push
+            )
+
+    @callback
+    def _start_push(self, _now: datetime) -> None:
+        """Push in the background, unless that is going on."""
+        self._unsub_push = None
+        if self._push is None or self._push.done():
+            self._push = self.config_entry.async_create_background_task(
+                self.hass, self._async_push(), f"{DOMAIN} push"
+            )
+
+    async def _async_push(self) -> None:
+        """Push, and show what came of it."""
+        try:
+            await self._pusher.async_push(self._zone)
+        except FlatPeakAuthenticationError:
+            self.config_entry.async_start_reauth(self.hass)
+        except HomeAssistantError:
+            _LOGGER.exception("The cost records could not be written; nothing is sent")
+        self._publish()
+
+    @callback
+    def _publish(self, _now: datetime | None = None) -> None:
+        """Show the present state of the books."""
+        if self.data is not None:
+            self.data = self._take_snapshot()
+            self.async_update_listeners()
+        self._plan_rollover()
+
+    @callback
+    def _plan_rollover(self) -> None:
+        """Show the new day ten minutes after midnight, whatever comes."""
+        if self._unsub_rollover:
+            self._unsub_rollover()
+        midnight = next_day_start(dt_util.utcnow() - ROLLOVER, self._zone)
+        self._unsub_rollover = async_track_point_in_utc_time(
+            self.hass, self._publish, midnight + ROLLOVER
+        )
+
+    def _periods(self, now: datetime) -> Periods:
+        """Return the days that a snapshot of now is about."""
+        shown = self.data.periods.today if self.data else None
+        today = current_day(now, self._zone, shown, self.ledger.journal)
+        return Periods(today=today, zone=self._zone)
+
+    @callback
+    def _take_snapshot(self) -> Snapshot:
+        """Return a new snapshot; a day that ends is shown complete before."""
+        now = dt_util.utcnow()
+        periods = self._periods(now)
+        if self.data and self.data.periods.today < periods.today:
+            self.data = self._snapshot(self.data.periods, now)
+            self.async_update_listeners()
+        return self._snapshot(periods, now)
+
+    def _snapshot(self, periods: Periods, now: datetime) -> Snapshot:
+        """Derive everything from the books, the prices and the reports."""
+        journal, book = self.ledger.journal, self.ledger.book
+        prices = {
+            direction: self._prices.now(direction, now) for direction in TariffDirection
+        }
+        meters: dict[str, Figures] = {}
+        for key in self.meters:
+            state = journal.meters[key]
+            price = prices[TariffDirection(state.stream.tariff_direction)]
+            power = _power(self._pusher.latest.get(key), now)
+            meters[key] = replace(
+                meter_figures(key, state, journal, book, periods),
+                rate=None
+                if price is None or power is None
+                else round(price * power, 6),
+            )
+        return Snapshot(
+            periods=periods,
+            currency=journal.facts.currency,
+            location=self._location_figures(meters),
+            meters=meters,
+            price=prices[TariffDirection.IMPORT],
+            export_price=prices[TariffDirection.EXPORT],
+            tariff_status=journal.facts.tariff_status.get("commodity_import"),
+        )
+
+    def _location_figures(self, meters: Mapping[str, Figures]) -> Figures:
+        """Return the location's totals: from our grid meters, else from reports."""
+        if not self.has_grid_meter:
+            return self._reported or Figures()
+        grid = [m for m in self.meters.values() if m.kind == KIND_GRID]
+        return net_figures(
+            [meters[m.key] for m in grid if m.direction == DIRECTION_IMPORT],
+            [meters[m.key] for m in grid if m.direction == DIRECTION_EXPORT],
+        )
+
+
+def _power(latest: Slice | None, now: datetime) -> Decimal | None:
+    """Return the mean power of the latest slice, in kW; None when it is too old."""
+    if latest is None or now - latest.end > RATE_AGE:
+        return None
+    hours = Decimal((latest.end - latest.start).total_seconds()) / 3600
+    return Decimal(latest.mwh) / 1_000_000 / hours

@@ -1,0 +1,214 @@
+"""The journal: how far each meter is settled, and which records are on their way.
+
+One small file per config entry, rewritten atomically with fsync. A write that fails
+raises; nothing is sent before the write that holds it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+import json
+from pathlib import Path
+from typing import Any
+
+from homeassistant.util import dt as dt_util
+from homeassistant.util.file import write_utf8_file_atomic
+
+from .metering import Anchor, Quality, Slice, Stream, Window
+
+VERSION = 1
+
+
+class JournalVersionError(Exception):
+    """The journal was written by a newer version of the integration."""
+
+
+class Status(StrEnum):
+    """How far a record has come."""
+
+    NEW = "new"  # certainly not stored by FlatPeak
+    ATTEMPTED = "attempted"  # sent, or about to be: storage unknown until answered
+    SET_ASIDE = "set_aside"  # FlatPeak will not take it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """A record as it goes out, frozen when its window was cut."""
+
+    meter: str
+    window: Window
+    wh: int
+    status: Status = Status.NEW
+    attempted: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterState:
+    """What is known of one meter: whose stream it writes and how far it is."""
+
+    stream: Stream
+    source: str
+    anchor: Anchor | None = None
+    open: tuple[Slice, ...] = ()  # settled, but in no closed window yet
+    carry: int = 0  # mWh: the sub-Wh remainder that rides in the next record
+    live_until: datetime | None = None  # we watched until here, at least
+
+    @property
+    def cut_until(self) -> datetime | None:
+        """Return the watermark: everything before it is in windows."""
+        if self.open:
+            return self.open[0].start
+        return self.anchor.end if self.anchor else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What must be known of the location to go on without the network."""
+
+    timezone: str | None = None
+    currency: str | None = None
+    live_mode: bool | None = None
+    tariff_status: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """Everything that one file holds."""
+
+    facts: Facts = Facts()
+    meters: Mapping[str, MeterState] = field(default_factory=dict)
+    outbox: tuple[Queued, ...] = ()
+
+
+def read_journal(path: Path) -> Journal | None:
+    """Return the journal of `path`, or None when there is none.
+
+    Raises JournalVersionError for a newer version, ValueError for a torn file: an
+    entry must never start empty when it has a past.
+    """
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    if data["version"] > VERSION:
+        raise JournalVersionError(str(data["version"]))
+    return Journal(
+        facts=Facts(**data["facts"]),
+        meters={key: _meter(value) for key, value in data["meters"].items()},
+        outbox=tuple(_queued(item) for item in data["outbox"]),
+    )
+
+
+def write_journal(path: Path, journal: Journal) -> None:
+    """Write and fsync. Raises HomeAssistantError (WriteError)."""
+    data = {
+        "version": VERSION,
+        "facts": {
+            "timezone": journal.facts.timezone,
+            "currency": journal.facts.currency,
+            "live_mode": journal.facts.live_mode,
+            "tariff_status": dict(journal.facts.tariff_status),
+        },
+        "meters": {key: _meter_data(state) for key, state in journal.meters.items()},
+        "outbox": [_queued_data(item) for item in journal.outbox],
+    }
+    text = json.dumps(data, separators=(",", ":"))
+    write_utf8_file_atomic(str(path), text, private=True)
+
+
+def _time(stamp: float | None) -> datetime | None:
+    return None if stamp is None else dt_util.utc_from_timestamp(stamp)
+
+
+def _stamp(time: datetime | None) -> float | None:
+    if time is None:
+        return None
+    stamp = time.timestamp()
+    return int(stamp) if stamp.is_integer() else stamp
+
+
+def _meter_data(state: MeterState) -> dict[str, Any]:
+    stream, anchor = state.stream, state.anchor
+    return {
+        "stream": [stream.owner, stream.energy_direction, stream.tariff_direction],
+        "source": state.source,
+        "anchor": anchor
+        and [
+            _stamp(anchor.end),
+            anchor.state,
+            anchor.sum,
+            _stamp(anchor.last_reset),
+            anchor.high_water,
+            _stamp(anchor.changed),
+        ],
+        "open": [
+            [_stamp(part.start), _stamp(part.end), part.mwh, part.quality]
+            for part in state.open
+        ],
+        "carry": state.carry,
+        "live_until": _stamp(state.live_until),
+    }
+
+
+def _meter(data: dict[str, Any]) -> MeterState:
+    owner, energy, tariff = data["stream"]
+    anchor = None
+    if data["anchor"]:
+        end, state, sum_, last_reset, high_water, changed = data["anchor"]
+        anchor = Anchor(
+            end=dt_util.utc_from_timestamp(end),
+            state=state,
+            sum=sum_,
+            last_reset=_time(last_reset),
+            high_water=high_water,
+            changed=_time(changed),
+        )
+    return MeterState(
+        stream=Stream(owner=owner, energy_direction=energy, tariff_direction=tariff),
+        source=data["source"],
+        anchor=anchor,
+        open=tuple(
+            Slice(
+                start=dt_util.utc_from_timestamp(start),
+                end=dt_util.utc_from_timestamp(end),
+                mwh=mwh,
+                quality=Quality(quality),
+            )
+            for start, end, mwh, quality in data["open"]
+        ),
+        carry=data["carry"],
+        live_until=_time(data["live_until"]),
+    )
+
+
+def _queued_data(item: Queued) -> list[Any]:
+    window = item.window
+    return [
+        item.meter,
+        _stamp(window.start),
+        _stamp(window.end),
+        window.mwh,
+        item.wh,
+        int(window.estimated),
+        int(window.partial),
+        item.status,
+        _stamp(item.attempted),
+    ]
+
+
+def _queued(data: list[Any]) -> Queued:
+    meter, start, end, mwh, wh, estimated, partial, status, attempted = data
+    return Queued(
+        meter=meter,
+        window=Window(
+            start=dt_util.utc_from_timestamp(start),
+            end=dt_util.utc_from_timestamp(end),
+            mwh=mwh,
+            estimated=bool(estimated),
+            partial=bool(partial),
+        ),
+        wh=wh,
+        status=Status(status),
+        attempted=_time(attempted),
+    )

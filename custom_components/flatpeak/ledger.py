@@ -1,0 +1,103 @@
+"""The journal and the book of one entry, on disk."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, tzinfo
+from pathlib import Path
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ConfigEntryError
+from homeassistant.helpers.storage import STORAGE_DIR
+
+from .book import Book, Line
+from .const import DOMAIN
+from .journal import (
+    Journal,
+    JournalVersionError,
+    Queued,
+    read_journal,
+    write_journal,
+)
+from .metering import Origin
+
+SETTLED = (Origin.INSTANT, Origin.REPORT, Origin.CARRIED)
+
+
+class Ledger:
+    """What is known for certain: in memory only what is on disk as well.
+
+    Hold `lock` from reading the journal until the write that builds on it.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+        """Name the files; nothing is read yet."""
+        folder = Path(hass.config.path(STORAGE_DIR))
+        self._hass = hass
+        self._path = folder / f"{DOMAIN}.{entry_id}.journal"
+        self.journal = Journal()
+        self.book = Book(folder, entry_id)
+        self.lock = asyncio.Lock()
+
+    async def async_load(self) -> None:
+        """Read both.
+
+        Raises ConfigEntryError: an entry with a past never starts empty.
+        """
+        try:
+            journal = await self._hass.async_add_executor_job(read_journal, self._path)
+            if journal is not None:
+                await self._hass.async_add_executor_job(self.book.load)
+        except JournalVersionError as error:
+            raise ConfigEntryError(
+                translation_domain=DOMAIN, translation_key="books_too_new"
+            ) from error
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            OSError,
+        ) as error:
+            file = getattr(error, "filename", None) or self._path
+            raise ConfigEntryError(
+                translation_domain=DOMAIN,
+                translation_key="books_unreadable",
+                translation_placeholders={"file": Path(file).name},
+            ) from error
+        if journal is not None:
+            # The journal on disk may lag behind the book: what is booked is done.
+            waiting = (item for item in journal.outbox if not self._is_booked(item))
+            self.journal = replace(journal, outbox=tuple(waiting))
+
+    async def async_write(self, journal: Journal) -> None:
+        """Make a journal durable, then take it up. Raises HomeAssistantError."""
+        await self._hass.async_add_executor_job(write_journal, self._path, journal)
+        self.journal = journal
+
+    async def async_book(self, lines: Sequence[Line]) -> None:
+        """Add lines to the book durably. Raises HomeAssistantError."""
+        if lines:
+            await self._hass.async_add_executor_job(self.book.append, lines)
+
+    async def async_fold(self, now: datetime, zone: tzinfo) -> None:
+        """Shorten what is older than 40 days. Raises HomeAssistantError."""
+        # An older outbox on disk would book again what is folded now.
+        await self.async_write(self.journal)
+        waiting = {(item.meter, item.window.start) for item in self.journal.outbox}
+        await self._hass.async_add_executor_job(self.book.fold, now, zone, waiting)
+
+    async def async_remove(self) -> None:
+        """Delete the files of an entry that is being removed."""
+        await self._hass.async_add_executor_job(self._remove)
+
+    def _is_booked(self, item: Queued) -> bool:
+        """Return whether a record's fate is in the book; a quote leaves it open."""
+        line = self.book.get(item.meter, item.window.start)
+        return line is not None and line.origin in SETTLED
+
+    def _remove(self) -> None:
+        """Delete both. Blocking."""
+        self._path.unlink(missing_ok=True)
+        self.book.remove()

@@ -1,0 +1,56 @@
+"""Prices per kWh of a location, kept until they run out."""
+
+from datetime import datetime
+from decimal import Decimal
+import logging
+
+from .api import (
+    FlatPeakClient,
+    FlatPeakPriceUnavailableError,
+    PriceList,
+    TariffDirection,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Prices:
+    """What is known of the prices of one location."""
+
+    def __init__(self, client: FlatPeakClient, location_id: str) -> None:
+        """Begin knowing nothing."""
+        self._client = client
+        self._location_id = location_id
+        self._known: dict[TariffDirection, PriceList] = {}
+
+    def now(self, direction: TariffDirection, now: datetime) -> Decimal | None:
+        """Return the money per kWh at an instant; None is unknown."""
+        known = self._known.get(direction)
+        for interval in known.intervals if known else ():
+            if interval.start <= now < interval.end:
+                return interval.price.value if interval.price else None
+        return None
+
+    def reach(self, direction: TariffDirection, now: datetime, until: datetime) -> bool:
+        """Return whether every price from now until then is known."""
+        known = self._known.get(direction)
+        reached = now
+        for interval in known.intervals if known else ():
+            if interval.price and interval.start <= reached < interval.end:
+                reached = interval.end
+        return reached >= until
+
+    async def async_ask(
+        self, direction: TariffDirection, start: datetime, end: datetime
+    ) -> None:
+        """Read the prices of a period; one without a tariff has none.
+
+        Raises FlatPeakError for everything but a missing price.
+        """
+        try:
+            self._known[direction] = await self._client.async_get_prices(
+                self._location_id, start, end, direction
+            )
+        except FlatPeakPriceUnavailableError as error:
+            self._known.pop(direction, None)
+            _LOGGER.debug("No %s price: %s", direction, error)

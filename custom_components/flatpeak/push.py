@@ -1,0 +1,158 @@
+"""The push: from new rows of the recorder to priced windows in the book."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, tzinfo
+
+from homeassistant.components.sensor import ATTR_STATE_CLASS, SensorStateClass
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
+
+from .advance import advance
+from .journal import Journal, MeterState, Queued, Status
+from .ledger import Ledger
+from .metering import Row, Slice, Source, SourceKind, day_start, local_date
+from .meters import Meter
+from .outbox import Outbox, Round, key_of
+from .readings import HOUR, SLOT, async_read_rows, is_entity, run_started
+
+
+class Pusher:
+    """Does the cycle of one location, one step after the other.
+
+    Read rows; one durable write of how far they are settled and which records go out
+    now; send; one durable write of the answers.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        ledger: Ledger,
+        outbox: Outbox,
+        meters: Mapping[str, Meter],
+        minutes: int,
+    ) -> None:
+        """Take what the cycle works on; `minutes` is the length of a window."""
+        self._hass = hass
+        self._ledger = ledger
+        self._outbox = outbox
+        self._meters = meters
+        self._minutes = minutes
+        self.latest: dict[str, Slice] = {}  # the newest settled slice of each meter
+
+    async def async_push(self, zone: tzinfo) -> None:
+        """Do one cycle.
+
+        Raises FlatPeakAuthenticationError, and HomeAssistantError when the disk does
+        not take the books: then nothing was sent that is not on disk.
+        """
+        async with self._ledger.lock:
+            await self._resolve()
+            journal = await self._cut(self._ledger.journal, zone)
+            due = self._outbox.due(journal.outbox, journal.meters)
+            if journal is not self._ledger.journal and not due:
+                await self._ledger.async_write(journal)
+            while due and not self._hass.is_stopping:
+                journal = await self._send(journal, due)
+                due = self._outbox.due(journal.outbox, journal.meters)
+
+    async def _resolve(self) -> None:
+        """Settle the fate of doubtful records."""
+        journal = self._ledger.journal
+        result = Round()
+        try:
+            await self._outbox.async_resolve(journal.outbox, journal.meters, result)
+        finally:
+            await self._note(result)
+
+    async def _send(self, journal: Journal, due: Sequence[Queued]) -> Journal:
+        """Make a round durable, send it, and book what came back."""
+        now = dt_util.utcnow()
+        attempts = {
+            key_of(item): replace(item, status=Status.ATTEMPTED, attempted=now)
+            for item in due
+        }
+        outbox = Round(changed=attempts).apply(journal.outbox)
+        await self._ledger.async_write(replace(journal, outbox=outbox))
+        result = Round()
+        try:
+            await self._outbox.async_send(
+                list(attempts.values()), journal.meters, result
+            )
+        finally:
+            await self._note(result)
+        return self._ledger.journal
+
+    async def _note(self, result: Round) -> None:
+        """Book the answers. The journal on disk may lag: it only knows less."""
+        await self._ledger.async_book(result.booked)
+        journal = self._ledger.journal
+        self._ledger.journal = replace(journal, outbox=result.apply(journal.outbox))
+
+    async def _cut(self, journal: Journal, zone: tzinfo) -> Journal:
+        """Return the journal with the windows that closed; itself if none did."""
+        now = dt_util.utcnow()
+        midnight = day_start(local_date(now, zone), zone)
+        sources = {
+            key: self._source_id(meter)
+            for key, meter in self._meters.items()
+            if key in journal.meters
+        }
+        since: dict[str, datetime] = {}
+        for key, source in sources.items():
+            start = _since(journal.meters[key], midnight)
+            since[source] = min(start, since.get(source, start))
+        rows = await async_read_rows(self._hass, since)
+        run_start = run_started(self._hass)
+        for key, source in sources.items():
+            step = advance(
+                key,
+                journal.meters[key],
+                rows[source],
+                self._describe(self._meters[key], source, rows[source], zone),
+                now=now,
+                run_start=run_start,
+                minutes=self._minutes,
+                zone=zone,
+            )
+            if step.latest:
+                self.latest[key] = step.latest
+            if step.closed:
+                journal = replace(
+                    journal,
+                    meters={**journal.meters, key: step.state},
+                    outbox=(*journal.outbox, *step.records),
+                )
+        return journal
+
+    @callback
+    def _source_id(self, meter: Meter) -> str:
+        """Return the source's statistic id, also after a renaming."""
+        if meter.source_registry_id:
+            registry = er.async_get(self._hass)
+            if entry := registry.entities.get_entry(meter.source_registry_id):
+                return entry.entity_id
+        return meter.source
+
+    @callback
+    def _describe(
+        self, meter: Meter, source: str, rows: Sequence[Row], zone: tzinfo
+    ) -> Source:
+        """Return what settling must know of the source."""
+        state = self._hass.states.get(source)
+        is_power = bool(rows) and rows[-1].sum is None and rows[-1].mean is not None
+        return Source(
+            kind=SourceKind.POWER if is_power else SourceKind.ENERGY,
+            state_class=(state.attributes.get(ATTR_STATE_CLASS) if state else None)
+            or SensorStateClass.TOTAL_INCREASING,
+            reporting=meter.reporting,
+            max_power=max(1, int(meter.max_power_kw * 1000)),
+            slot=SLOT if is_entity(source) else HOUR,
+            zones=(zone, dt_util.get_default_time_zone()),
+        )
+
+
+def _since(state: MeterState, midnight: datetime) -> datetime:
+    """Return from where rows are needed; a new meter begins at today's midnight."""
+    return state.anchor.end if state.anchor else midnight

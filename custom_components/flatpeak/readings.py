@@ -1,0 +1,105 @@
+"""What the recorder holds of a meter's source: the ledger of readings."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Literal
+
+from homeassistant.components.recorder.statistics import (
+    StatisticsRow,
+    statistics_during_period,
+)
+from homeassistant.const import UnitOfEnergy, UnitOfPower
+from homeassistant.core import HomeAssistant, valid_entity_id
+from homeassistant.helpers.recorder import get_instance
+from homeassistant.util import dt as dt_util
+
+from .metering import Row
+
+SLOT = timedelta(minutes=5)
+HOUR = timedelta(hours=1)
+UNITS: dict[str, str] = {
+    "energy": UnitOfEnergy.KILO_WATT_HOUR,
+    "power": UnitOfPower.WATT,
+}
+
+type Period = Literal["5minute", "hour"]
+
+
+async def async_read_rows(
+    hass: HomeAssistant, since: Mapping[str, datetime]
+) -> dict[str, list[Row]]:
+    """Return the rows of each source (statistic id) that end after `since`.
+
+    The slot before comes along, because only differences between rows count. Where
+    the 5-minute rows do not reach back far enough, hourly ones fill in.
+    """
+    return await get_instance(hass).async_add_executor_job(_read_all, hass, since)
+
+
+def _read_all(
+    hass: HomeAssistant, since: Mapping[str, datetime]
+) -> dict[str, list[Row]]:
+    """Read in the recorder's executor, where blocking is fine."""
+    return {
+        source: _read(hass, source, start - SLOT) for source, start in since.items()
+    }
+
+
+def _read(hass: HomeAssistant, source: str, start: datetime) -> list[Row]:
+    """Return 5-minute rows, with hourly ones where those are purged."""
+    rows = _rows(hass, source, start, None, "5minute")
+    detail_from = rows[0].start if rows else None
+    if detail_from and detail_from - start < HOUR:
+        return rows
+    full_hour = start.replace(minute=0, second=0, microsecond=0)
+    hours = _rows(hass, source, full_hour, detail_from, "hour")
+    return [row for row in hours if not detail_from or row.end <= detail_from] + rows
+
+
+def _rows(
+    hass: HomeAssistant,
+    source: str,
+    start: datetime,
+    end: datetime | None,
+    period: Period,
+) -> list[Row]:
+    """Ask the recorder, in kWh and W."""
+    found = statistics_during_period(
+        hass,
+        start,
+        end,
+        {source},
+        period,
+        UNITS,
+        {"state", "sum", "last_reset", "mean"},
+    )
+    entity = is_entity(source)
+    return [_row(row, has_register=entity) for row in found.get(source, [])]
+
+
+def is_entity(source: str) -> bool:
+    """Return whether a statistic is an entity's, not one that is imported."""
+    return valid_entity_id(source)
+
+
+def _row(row: StatisticsRow, *, has_register: bool) -> Row:
+    """Translate the recorder's row.
+
+    The state of an imported statistic is the hour's own energy, not a register.
+    """
+    last_reset = row.get("last_reset")
+    return Row(
+        start=dt_util.utc_from_timestamp(row["start"]),
+        end=dt_util.utc_from_timestamp(row["end"]),
+        state=row.get("state") if has_register else None,
+        sum=row.get("sum"),
+        last_reset=(
+            None if last_reset is None else dt_util.utc_from_timestamp(last_reset)
+        ),
+        mean=row.get("mean"),
+    )
+
+
+def run_started(hass: HomeAssistant) -> datetime:
+    """Return when the recorder's present run began: before it nobody watched."""
+    return get_instance(hass).recorder_runs_manager.current.start

@@ -1,0 +1,299 @@
+"""Sensors: what each meter and the location cost."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, override
+
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import EntityCategory, UnitOfEnergy, UnitOfMass
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.typing import StateType
+
+from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
+from .entity import FlatPeakEntity
+from .metering import Total
+from .meters import Meter
+from .snapshot import Figures, Periods, Snapshot
+
+PARALLEL_UPDATES = 0
+
+TARIFF_STATUSES = ["connected", "not_connected", "error", "not_supported"]
+
+type Value = StateType | Decimal | date | datetime
+type TotalOf = Callable[[Figures], Total | None]
+type StartOf = Callable[[Periods], date]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlatPeakSensorEntityDescription(SensorEntityDescription):
+    """A sensor that reads one value of a snapshot, and of its device's figures.
+
+    A period's sensor names the local day on which the period begins. `money` is what
+    follows the currency in the unit; None is no money.
+    """
+
+    value_fn: Callable[[Snapshot, Figures], Value]
+    exists_fn: Callable[[FlatPeakCoordinator], bool] = lambda _: True
+    first_day_fn: StartOf | None = None
+    money: str | None = None
+
+
+def _cost(
+    key: str, total: TotalOf, first_day: StartOf | None, *, enabled: bool = True
+) -> FlatPeakSensorEntityDescription:
+    """Describe the money of a period."""
+
+    def value(_: Snapshot, figures: Figures) -> Decimal | None:
+        found = total(figures)
+        return found.money if found else None
+
+    return FlatPeakSensorEntityDescription(
+        key=key,
+        translation_key=key,
+        device_class=SensorDeviceClass.MONETARY,
+        state_class=SensorStateClass.TOTAL,
+        suggested_display_precision=2,
+        entity_registry_enabled_default=enabled,
+        value_fn=value,
+        first_day_fn=first_day,
+        money="",
+    )
+
+
+def _energy(
+    key: str, total: TotalOf, first_day: StartOf
+) -> FlatPeakSensorEntityDescription:
+    """Describe the energy of a period."""
+
+    def value(_: Snapshot, figures: Figures) -> Decimal | None:
+        found = total(figures)
+        return found.kwh if found else None
+
+    return FlatPeakSensorEntityDescription(
+        key=key,
+        translation_key=key,
+        device_class=SensorDeviceClass.ENERGY,
+        state_class=SensorStateClass.TOTAL,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        suggested_display_precision=2,
+        value_fn=value,
+        first_day_fn=first_day,
+    )
+
+
+def _carbon(
+    key: str, total: TotalOf, first_day: StartOf
+) -> FlatPeakSensorEntityDescription:
+    """Describe the carbon of a period, in grams of CO2 equivalent."""
+
+    def value(_: Snapshot, figures: Figures) -> Decimal | None:
+        found = total(figures)
+        return found.carbon if found else None
+
+    return FlatPeakSensorEntityDescription(
+        key=key,
+        translation_key=key,
+        device_class=SensorDeviceClass.WEIGHT,
+        state_class=SensorStateClass.TOTAL,
+        native_unit_of_measurement=UnitOfMass.GRAMS,
+        suggested_display_precision=0,
+        entity_registry_enabled_default=False,
+        value_fn=value,
+        first_day_fn=first_day,
+    )
+
+
+def _today(periods: Periods) -> date:
+    return periods.today
+
+
+def _this_month(periods: Periods) -> date:
+    return periods.month
+
+
+PERIOD_SENSORS = (
+    _cost("cost_today", lambda figures: figures.today, _today),
+    _cost("cost_this_month", lambda figures: figures.this_month, _this_month),
+    _energy("energy_today", lambda figures: figures.today, _today),
+    _energy("energy_this_month", lambda figures: figures.this_month, _this_month),
+    _cost(
+        "cost_yesterday",
+        lambda figures: figures.yesterday,
+        lambda periods: periods.yesterday,
+        enabled=False,
+    ),
+    _cost(
+        "cost_last_month",
+        lambda figures: figures.last_month,
+        lambda periods: periods.last_month,
+        enabled=False,
+    ),
+    _carbon("carbon_today", lambda figures: figures.today, _today),
+    _carbon("carbon_this_month", lambda figures: figures.this_month, _this_month),
+    FlatPeakSensorEntityDescription(
+        key="data_until",
+        translation_key="data_until",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda _, figures: figures.data_until,
+    ),
+)
+
+# What only our own books know.
+BOOK_SENSORS = (
+    _cost("cost_total", lambda figures: figures.all_time, None, enabled=False),
+    FlatPeakSensorEntityDescription(
+        key="pending_records",
+        translation_key="pending_records",
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda _, figures: figures.pending,
+    ),
+)
+
+METER_SENSORS = (
+    FlatPeakSensorEntityDescription(
+        key="current_cost",
+        translation_key="current_cost",
+        device_class=SensorDeviceClass.MONETARY,
+        suggested_display_precision=2,
+        value_fn=lambda _, figures: figures.current_cost,
+        money="",
+    ),
+    FlatPeakSensorEntityDescription(
+        key="cost_rate",
+        translation_key="cost_rate",
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=2,
+        value_fn=lambda _, figures: figures.rate,
+        money="/h",
+    ),
+    *PERIOD_SENSORS,
+    *BOOK_SENSORS,
+)
+
+LOCATION_SENSORS = (
+    FlatPeakSensorEntityDescription(
+        key="price",
+        translation_key="price",
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=4,
+        value_fn=lambda snapshot, _: snapshot.price,
+        money="/kWh",
+    ),
+    FlatPeakSensorEntityDescription(
+        key="export_price",
+        translation_key="export_price",
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=4,
+        value_fn=lambda snapshot, _: snapshot.export_price,
+        exists_fn=lambda coordinator: coordinator.sells,
+        money="/kWh",
+    ),
+    FlatPeakSensorEntityDescription(
+        key="tariff_status",
+        translation_key="tariff_status",
+        device_class=SensorDeviceClass.ENUM,
+        options=TARIFF_STATUSES,
+        value_fn=lambda snapshot, _: _tariff_status(snapshot.tariff_status),
+    ),
+    *PERIOD_SENSORS,
+)
+
+
+def _tariff_status(status: str | None) -> str | None:
+    """Return a state for the location's import tariff; None for a new word."""
+    known = (status or "").lower()
+    return known if known in TARIFF_STATUSES else None
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,  # noqa: ARG001 - Home Assistant's signature
+    entry: FlatPeakConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the sensors of the location and of each meter."""
+    coordinator = entry.runtime_data
+    own = BOOK_SENSORS if coordinator.has_grid_meter else ()
+    async_add_entities(_sensors(coordinator, None, (*LOCATION_SENSORS, *own)))
+    for meter in coordinator.meters.values():
+        async_add_entities(
+            _sensors(coordinator, meter, METER_SENSORS),
+            config_subentry_id=meter.subentry_id,
+        )
+
+
+def _sensors(
+    coordinator: FlatPeakCoordinator,
+    meter: Meter | None,
+    descriptions: Iterable[FlatPeakSensorEntityDescription],
+) -> list[FlatPeakSensor]:
+    """Return the sensors of one device; without a currency none of money."""
+    currency = coordinator.data.currency
+    return [
+        FlatPeakSensor(coordinator, meter, description)
+        for description in descriptions
+        if description.exists_fn(coordinator)
+        if currency or description.money is None
+    ]
+
+
+class FlatPeakSensor(FlatPeakEntity, SensorEntity):
+    """A figure of a meter, or of the location."""
+
+    entity_description: FlatPeakSensorEntityDescription
+
+    def __init__(
+        self,
+        coordinator: FlatPeakCoordinator,
+        meter: Meter | None,
+        description: FlatPeakSensorEntityDescription,
+    ) -> None:
+        """Take the unit of money from the location's currency."""
+        super().__init__(coordinator, meter, description)
+        if description.money is not None:
+            unit = f"{coordinator.data.currency}{description.money}"
+            self._attr_native_unit_of_measurement = unit
+
+    @property
+    def _figures(self) -> Figures:
+        """Return what is known of this device."""
+        snapshot = self.coordinator.data
+        return snapshot.meters[self.meter.key] if self.meter else snapshot.location
+
+    @property
+    def _begins(self) -> datetime | None:
+        """Return when the sensor's period began, in the location's zone."""
+        if (first_day := self.entity_description.first_day_fn) is None:
+            return None
+        periods = self.coordinator.data.periods
+        return periods.start(first_day(periods)).astimezone(periods.zone)
+
+    @property
+    @override
+    def native_value(self) -> Value:
+        """Return the figure; None is unknown, which is not zero."""
+        return self.entity_description.value_fn(self.coordinator.data, self._figures)
+
+    @property
+    @override
+    def last_reset(self) -> datetime | None:
+        """Return the start of the period."""
+        return self._begins
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Say since when we count, where the period began before."""
+        since = self._figures.since
+        if self._begins is None or since is None or since <= self._begins:
+            return None
+        return {"since": since.isoformat()}

@@ -1,0 +1,163 @@
+"""One immutable picture of everything the entities show."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from decimal import Decimal
+
+from .book import Book
+from .journal import Journal, MeterState
+from .metering import (
+    Origin,
+    PricedWindow,
+    Total,
+    day_start,
+    local_date,
+)
+
+# A day ends for the sensors when its last window is priced, at the latest after this.
+ROLLOVER = timedelta(minutes=10)
+PRICED = (Origin.INSTANT, Origin.REPORT, Origin.QUOTE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Periods:
+    """The local days that the totals are about, and where they begin (UTC)."""
+
+    today: date
+    zone: tzinfo
+
+    @property
+    def yesterday(self) -> date:
+        """Return the day before."""
+        return self.today - timedelta(days=1)
+
+    @property
+    def month(self) -> date:
+        """Return the first day of this month."""
+        return self.today.replace(day=1)
+
+    @property
+    def last_month(self) -> date:
+        """Return the first day of the month before."""
+        return (self.month - timedelta(days=1)).replace(day=1)
+
+    def start(self, day: date) -> datetime:
+        """Return the first instant of a local day."""
+        return day_start(day, self.zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is known of one meter, or of the location. Money in large units.
+
+    A total of None is unknown. `rate` is money per hour.
+    """
+
+    today: Total | None = None
+    yesterday: Total | None = None
+    this_month: Total | None = None
+    last_month: Total | None = None
+    all_time: Total | None = None
+    since: datetime | None = None
+    current_cost: Decimal | None = None
+    rate: Decimal | None = None
+    data_until: datetime | None = None
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything that entities read, all of one moment."""
+
+    periods: Periods
+    currency: str | None
+    location: Figures
+    meters: Mapping[str, Figures]
+    price: Decimal | None = None
+    export_price: Decimal | None = None
+    tariff_status: str | None = None
+
+
+def current_day(
+    now: datetime, zone: tzinfo, shown: date | None, journal: Journal
+) -> date:
+    """Return the local day that "today" is about.
+
+    Yesterday stays until its last window is priced, for at most ten minutes.
+    """
+    today = local_date(now, zone)
+    midnight = day_start(today, zone)
+    if shown is None or shown >= today or now >= midnight + ROLLOVER:
+        return today
+    cut = all(
+        state.cut_until is None or state.cut_until >= midnight
+        for state in journal.meters.values()
+    )
+    priced = all(item.window.end > midnight for item in journal.outbox)
+    return today if cut and priced else shown
+
+
+def meter_figures(
+    key: str, state: MeterState, journal: Journal, book: Book, periods: Periods
+) -> Figures:
+    """Return the figures of one meter from the books and the outbox."""
+    if state.anchor is None:
+        return Figures()
+    waiting = [item for item in journal.outbox if item.meter == key]
+    days = dict(book.days(key, periods.zone))
+    for window in (item.window for item in waiting):
+        if book.get(key, window.start) is None:
+            day = local_date(window.start, periods.zone)
+            line = PricedWindow(start=window.start, end=window.end, mwh=window.mwh)
+            days[day] = days.get(day, Total()) + Total.of([line])
+    latest = book.latest(key, *PRICED)
+    tomorrow = periods.today + timedelta(days=1)
+    return Figures(
+        today=_between(days, periods.today, tomorrow),
+        yesterday=_between(days, periods.yesterday, periods.today),
+        this_month=_between(days, periods.month, tomorrow),
+        last_month=_between(days, periods.last_month, periods.month),
+        all_time=sum(days.values(), Total()),
+        since=periods.start(min(days)) if days else state.cut_until,
+        current_cost=latest.money if latest else None,
+        data_until=min(
+            (item.window.start for item in waiting), default=state.cut_until
+        ),
+        pending=len(waiting),
+    )
+
+
+def _between(days: Mapping[date, Total], first: date, end: date) -> Total:
+    """Return the total of the days from `first` until before `end`."""
+    return sum((total for day, total in days.items() if first <= day < end), Total())
+
+
+def net_figures(imports: Sequence[Figures], exports: Sequence[Figures]) -> Figures:
+    """Return a location's figures: what was bought less what was sold."""
+    figures = [*imports, *exports]
+
+    def net(name: str) -> Total | None:
+        bought = [getattr(part, name) for part in imports]
+        sold = [getattr(part, name) for part in exports]
+        if any(total is None or total.money is None for total in (*bought, *sold)):
+            return None
+        return sum(bought, Total()) - sum(sold, Total())
+
+    return Figures(
+        today=net("today"),
+        yesterday=net("yesterday"),
+        this_month=net("this_month"),
+        last_month=net("last_month"),
+        all_time=net("all_time"),
+        since=_latest(part.since for part in figures),
+        data_until=min(
+            (part.data_until for part in figures if part.data_until), default=None
+        ),
+        pending=sum(part.pending for part in figures),
+    )
+
+
+def _latest(times: Iterable[datetime | None]) -> datetime | None:
+    """Return the last of the known times."""
+    return max((time for time in times if time), default=None)
