@@ -1,0 +1,3 @@
+"""Names of the demo house."""
+
+DOMAIN = "demo_house"
