@@ -185,8 +185,9 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """Ask for what is due. Raises FlatPeakError and HomeAssistantError."""
         if self._full_poll_due is None or now >= self._full_poll_due:
             new_day = self._facts_of != local_date(now, self._zone)
-            await self._learn_location(now, read=new_day)
+            await self._learn_location(read=new_day)
             await self._ask_prices(now, anew=new_day)
+            self._facts_of = local_date(now, self._zone)
             yesterday = self._periods(now).yesterday
             since = day_start(yesterday, self._zone)
             for key in self.meters:
@@ -218,7 +219,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         failed = self._full_poll_due is None or self._full_poll_due <= now
         return min(wait, POLL_REPORT) if failed or not self.has_grid_meter else wait
 
-    async def _learn_location(self, now: datetime, *, read: bool) -> None:
+    async def _learn_location(self, *, read: bool) -> None:
         """Read the location, and give each new meter a stream of its own."""
         journal = self.ledger.journal
         meters = dict(journal.meters)
@@ -238,7 +239,6 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         if changed != journal:
             await self.ledger.async_write(changed)
             await self._take_zone()
-        self._facts_of = local_date(now, self._zone)
 
     async def _new_state(
         self, meter: Meter, others: Mapping[str, MeterState]

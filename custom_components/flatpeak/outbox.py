@@ -26,7 +26,14 @@ from .api import (
 )
 from .book import Book, Line
 from .journal import MeterState, Queued, Status
-from .metering import Expected, Origin, PricedWindow, match, record_reference_id
+from .metering import (
+    Expected,
+    Origin,
+    PricedWindow,
+    Window,
+    match,
+    record_reference_id,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -187,7 +194,8 @@ class Outbox:
             item.window.end,
             direction=TariffDirection(state.stream.tariff_direction),
         )
-        found = match([_expected(item, state)], report.items).get(key_of(item))
+        sent = replace(expected(item.window, state), wh=item.wh)
+        found = match([sent], report.items).get(sent.key)
         if found and found.cost:
             line = self._line(item, Origin.REPORT, found, report.currency_code)
             result.booked.append((item.meter, line))
@@ -220,10 +228,7 @@ class Outbox:
             witness.end,
             direction=TariffDirection(state.stream.tariff_direction),
         )
-        return any(
-            found.start == witness.start and found.end == witness.end
-            for found in report.items
-        )
+        return bool(match([expected(witness, state)], report.items))
 
     async def _quote(
         self, item: Queued, state: MeterState
@@ -336,13 +341,12 @@ class Outbox:
         lookup.due = self._utcnow() + LOOKUPS[lookup.count]
 
 
-def _expected(item: Queued, state: MeterState) -> Expected:
-    """Return what a record looks like in a report."""
-    window = item.window
+def expected(window: Window | PricedWindow, state: MeterState) -> Expected:
+    """Return what a window's record looks like in a report, up to 1 Wh."""
     return Expected(
-        key=key_of(item),
+        key=window.start,
         reference_id=record_reference_id(state.stream, window.start, window.end),
         start=window.start,
         end=window.end,
-        wh=item.wh,
+        wh=round(window.mwh / 1000),
     )

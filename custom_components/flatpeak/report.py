@@ -15,13 +15,12 @@ from .api import (
 from .book import Book, Line
 from .journal import MeterState
 from .metering import (
-    Expected,
     Origin,
     PricedWindow,
     Total,
     match,
-    record_reference_id,
 )
+from .outbox import expected
 from .snapshot import Figures, Periods
 
 PAST_AGE = timedelta(hours=6)  # past days change only when prices settle
@@ -126,7 +125,7 @@ async def async_review(
     if not windows or _agrees(windows, (await ask(Aggregation.DAY)).items):
         return []
     report = await ask(None)
-    found = match([_expected(state, window) for window in windows], report.items)
+    found = match([expected(window, state) for window in windows], report.items)
     return [
         (key, _revised(window, item, report.currency_code))
         for window in windows
@@ -145,17 +144,6 @@ def _agrees(windows: list[PricedWindow], items: tuple[CostItem, ...]) -> bool:
         and not theirs.unpriced
         and abs(ours.mwh - theirs.mwh) <= WH_TOLERANCE * 1000 * count
         and abs(ours.money_sum - theirs.money_sum) <= MONEY_TOLERANCE * count
-    )
-
-
-def _expected(state: MeterState, window: PricedWindow) -> Expected:
-    """Return what a booked window looks like in a report."""
-    return Expected(
-        key=window.start,
-        reference_id=record_reference_id(state.stream, window.start, window.end),
-        start=window.start,
-        end=window.end,
-        wh=round(window.mwh / 1000),
     )
 
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 import json
 from pathlib import Path
+from socket import SO_LINGER, SOL_SOCKET
+import struct
 from typing import Any
 
 import aiohttp
@@ -50,6 +52,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0
     drop: bool = False
+    reset: bool = False
     raw: bytes | None = None
 
 
@@ -129,6 +132,10 @@ class ScriptedFlatPeak:
         assert request.transport
         if reply.raw is not None:
             request.transport.write(reply.raw)
+        if reply.reset:  # To close without lingering sends RST in place of FIN.
+            raw_socket = request.transport.get_extra_info("socket")
+            raw_socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+            request.transport.abort()
         if reply.drop or reply.raw is not None:
             request.transport.close()
         said = reply.body
@@ -149,7 +156,7 @@ async def http(
 @asynccontextmanager
 async def _serving(handler: ScriptedFlatPeak) -> AsyncGenerator[str]:
     """Serve on loopback, without an access log, and give the address."""
-    app = web.Application()
+    app = web.Application(client_max_size=2**24)
     app.router.add_route("*", "/{tail:.*}", handler.answer)
     server = TestServer(app)
     await server.start_server(access_log=None, shutdown_timeout=0.1)
