@@ -13,13 +13,12 @@ import signal
 import sys
 import tempfile
 import time
-from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import aiohttp
 
-from scripts.demo_cards import dashboard
-from tests.rig.client import Client, CommandError
+from scripts.demo_setup import DOMAIN, HOUSE, PATH, Json, set_up, table, values
+from tests.rig.client import CommandError
 from tests.rig.process import (
     ROOT,
     HomeAssistant,
@@ -28,16 +27,11 @@ from tests.rig.process import (
     free_port,
     port_taken,
 )
-
-Json = dict[str, Any]
+from tests.simulator.tariff import TARIFFS
 
 KEPT = ROOT / ".demo"
 PORT = 8123
 SIMULATOR_PORT = 8124
-DOMAIN = "flatpeak"
-HOUSE = "demo_house"
-PATH = "energy-costs"
-DEVICES = ("heat_pump", "ev_charger", "washing_machine")
 WITHOUT_VALUE = ("unknown", "unavailable")
 CHECK_SECONDS = 12 * 60
 # One of them has its afternoon: the house has given to the grid today.
@@ -69,7 +63,6 @@ AUTH = [
 class Settings:
     """What a demo was first started with, and keeps."""
 
-    simulator_port: int
     timezone: str
     tariff: str
 
@@ -80,7 +73,6 @@ class Demo:
 
     home: HomeAssistant
     simulator: Process
-    api: Json
 
 
 def arguments() -> Namespace:
@@ -89,9 +81,21 @@ def arguments() -> Namespace:
     parser.add_argument("--port", type=int, help=f"of Home Assistant ({PORT})")
     parser.add_argument("--fresh", action="store_true", help="begin from nothing")
     parser.add_argument("--check", action="store_true", help="try it out and stop")
-    parser.add_argument("--timezone", type=ZoneInfo, help="of the house")
-    parser.add_argument("--tariff", default="dynamic", help="as the simulator has")
+    parser.add_argument("--timezone", type=zone, help="of the house")
+    parser.add_argument("--tariff", choices=TARIFFS, help="of the house")
     return parser.parse_args()
+
+
+def zone(name: str) -> str:
+    """Return the name of a time zone that exists.
+
+    Raises:
+        ValueError: It does not.
+    """
+    try:
+        return ZoneInfo(name).key
+    except ZoneInfoNotFoundError as error:
+        raise ValueError(name) from error
 
 
 def afternoon() -> str:
@@ -99,24 +103,27 @@ def afternoon() -> str:
     now = datetime.now(UTC)
     return min(
         CHECK_ZONES,
-        key=lambda zone: abs(now.astimezone(ZoneInfo(zone)).hour - AFTERNOON),
+        key=lambda name: abs(now.astimezone(ZoneInfo(name)).hour - AFTERNOON),
     )
 
 
 def settings(folder: Path, asked: Namespace) -> Settings:
-    """Return the settings that a folder keeps, or new ones."""
+    """Return the settings that a folder keeps, or new ones.
+
+    Raises:
+        RigError: Others are asked for.
+    """
     kept = folder / "demo.json"
     # Home Assistant remembers what the simulator must not have forgotten.
     if not asked.fresh and kept.exists() and (folder / "simulator.json").exists():
+        if asked.timezone or asked.tariff:
+            raise RigError("Another --timezone or --tariff needs --fresh.")
         return Settings(**json.loads(kept.read_text(encoding="utf-8")))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     new = Settings(
-        simulator_port=free_port() if asked.check else SIMULATOR_PORT,
-        timezone=str(
-            asked.timezone or (afternoon() if asked.check else "Europe/London")
-        ),
-        tariff=asked.tariff,
+        timezone=asked.timezone or (afternoon() if asked.check else "Europe/London"),
+        tariff=asked.tariff or "dynamic",
     )
     kept.write_text(json.dumps(vars(new)), encoding="utf-8")
     return new
@@ -131,15 +138,16 @@ async def running(folder: Path, asked: Namespace) -> AsyncIterator[Demo]:
         CommandError: Home Assistant refuses the set-up.
     """
     port = asked.port or (free_port() if asked.check else PORT)
+    simulator_port = free_port() if asked.check else SIMULATOR_PORT
     if port_taken(port):
-        raise RigError(f"port {port} is taken: stop what uses it, or give --port N")
+        raise RigError(f"Port {port} is taken: stop what uses it, or give --port N.")
+    if port_taken(simulator_port):
+        raise RigError(f"Port {simulator_port} is taken: does a demo run already?")
     chosen = settings(folder, asked)
-    if port_taken(chosen.simulator_port):
-        raise RigError(f"port {chosen.simulator_port} of the simulator is taken")
     simulator = Process(
         "The simulator",
         [
-            *("-m", "tests.simulator", "--port", str(chosen.simulator_port)),
+            *("-m", "tests.simulator", "--port", str(simulator_port)),
             *("--timezone", chosen.timezone, "--tariff", chosen.tariff),
             *("--state", folder / "simulator.json"),
         ],
@@ -161,9 +169,9 @@ async def running(folder: Path, asked: Namespace) -> AsyncIterator[Demo]:
         simulator.launch()
         await simulator.until("listening", lambda: listening(simulator), 30)
         await home.start()
-        demo = Demo(home=home, simulator=simulator, api=announced(simulator))
-        await set_up(demo)
-        yield demo
+        async with home.client() as ha:
+            await set_up(ha, announced(simulator))
+        yield Demo(home=home, simulator=simulator)
     finally:
         await home.stop()
         await simulator.stop()
@@ -184,119 +192,6 @@ async def listening(simulator: Process) -> bool:
         session.get(f"{api['url']}/_simulator/state") as answer,
     ):
         return answer.ok
-
-
-async def entities(ha: Client, platform: str) -> list[Json]:
-    """Return an integration's enabled entities."""
-    listed: list[Json] = await ha("config/entity_registry/list")
-    return [
-        entity
-        for entity in listed
-        if entity["platform"] == platform and entity["disabled_by"] is None
-    ]
-
-
-async def set_up(demo: Demo) -> None:
-    """Set up the Energy dashboard, the integration and the cost dashboard."""
-    async with demo.home.client() as ha:
-        entries = await ha("config_entries/get", domain=DOMAIN)
-        if not entries:
-            house = {
-                entity["unique_id"]: entity["entity_id"]
-                for entity in await entities(ha, HOUSE)
-            }
-            await ha("energy/save_prefs", **energy_preferences(house))
-            await ha.flow(DOMAIN, account(demo.api), meters(house))
-            await ha(
-                "lovelace/dashboards/create",
-                url_path=PATH,
-                title="Energy costs",
-                icon="mdi:cash-clock",
-            )
-        await until_loaded(ha)
-        listed = await ha("config/device_registry/list")
-        config = dashboard(await entities(ha, DOMAIN), listed)
-        await ha("lovelace/config/save", url_path=PATH, config=config)
-
-
-def energy_preferences(house: dict[str, str]) -> Json:
-    """Return what the Energy dashboard shall show."""
-    return {
-        "energy_sources": [
-            {
-                "type": "grid",
-                "stat_energy_from": house["grid_import_energy"],
-                "stat_energy_to": house["grid_export_energy"],
-                "cost_adjustment_day": 0,
-            },
-            {"type": "solar", "stat_energy_from": house["solar_energy"]},
-        ],
-        "device_consumption": [
-            {"stat_consumption": house[f"{device}_energy"]} for device in DEVICES
-        ],
-    }
-
-
-def account(api: Json) -> Json:
-    """Return what a person enters in the first form."""
-    return {
-        "account_id": api["account_id"],
-        "api_key": api["api_key"],
-        "advanced": {"base_url": api["url"]},
-    }
-
-
-def meters(house: dict[str, str]) -> Json:
-    """Return what a person chooses in the last form."""
-    return {
-        "import_meters": [house["grid_import_energy"]],
-        "export_meters": [house["grid_export_energy"]],
-        "device_meters": [house[f"{device}_energy"] for device in DEVICES],
-    }
-
-
-async def until_loaded(ha: Client) -> None:
-    """Wait until the integration runs.
-
-    Raises:
-        CommandError: It does not.
-    """
-    for _ in range(300):
-        (entry,) = await ha("config_entries/get", domain=DOMAIN)
-        if entry["state"] == "loaded":
-            return
-        await asyncio.sleep(0.1)
-    raise CommandError(f"{DOMAIN} is {entry['state']}: {entry['reason']}")
-
-
-async def values(ha: Client) -> list[tuple[str, str, str]]:
-    """Return name, state and unit of each enabled sensor of the integration."""
-    ours = {entity["entity_id"] for entity in await entities(ha, DOMAIN)}
-    states = await ha("get_states")
-    shown = [state for state in states if state["entity_id"] in ours]
-    missing = ours - {state["entity_id"] for state in shown}
-    return sorted(
-        [
-            *((entity_id, "unknown", "") for entity_id in missing),
-            *(
-                (
-                    state["attributes"].get("friendly_name", state["entity_id"]),
-                    state["state"],
-                    state["attributes"].get("unit_of_measurement", ""),
-                )
-                for state in shown
-                if state["entity_id"].startswith("sensor.")
-            ),
-        ]
-    )
-
-
-def table(rows: list[tuple[str, str, str]]) -> str:
-    """Return rows in columns."""
-    width = max(len(row[0]) for row in rows)
-    return "\n".join(
-        f"{name:{width}}  {state:>26}  {unit}" for name, state, unit in rows
-    )
 
 
 async def check(asked: Namespace) -> int:

@@ -104,6 +104,7 @@ class HouseSensor(SensorEntity):
     """A figure of the house, new every ten seconds."""
 
     entity_description: HouseSensorDescription
+    _attr_has_entity_name = True
     _attr_should_poll = False
     _attr_device_info = DeviceInfo(identifiers={(DOMAIN, "house")}, name="House")
 
