@@ -146,7 +146,7 @@ class ScriptedFlatPeak:
 
 @pytest.fixture
 async def http(
-    socket_enabled: None,  # noqa: ARG001
+    socket_enabled: None,
 ) -> AsyncGenerator[aiohttp.ClientSession]:
     """Return a session that may use sockets."""
     async with aiohttp.ClientSession() as session:
@@ -175,7 +175,7 @@ def flatpeak() -> ScriptedFlatPeak:
 @pytest.fixture
 async def url(
     flatpeak: ScriptedFlatPeak,
-    socket_enabled: None,  # noqa: ARG001
+    socket_enabled: None,
 ) -> AsyncGenerator[str]:
     """Return the address of the running server."""
     async with _serving(flatpeak) as address:

@@ -456,7 +456,7 @@ async def test_no_secret(client: FlatPeakClient, flatpeak: ScriptedFlatPeak) -> 
 
 @pytest.fixture
 async def simulator(
-    socket_enabled: None,  # noqa: ARG001
+    socket_enabled: None,
 ) -> AsyncGenerator[FlatPeakSimulator]:
     """Run a FlatPeak whose clock stands still, with an account."""
     async with FlatPeakSimulator() as running:
