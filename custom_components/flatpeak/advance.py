@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
-from .journal import MeterState, Queued
+from .journal import MeterState, Queued, Status
 from .metering import (
+    Quality,
     Row,
     Slice,
     Source,
@@ -14,6 +15,8 @@ from .metering import (
     settle,
     to_wire,
 )
+
+KNOWN = (Quality.MEASURED, Quality.SPREAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,9 @@ def advance(
     outages = find_outages(rows, state.live_until, run_start, source)
     settled = settle(rows, state.anchor, source, outages, now)
     windows, rest = cut((*state.open, *settled.slices), minutes, zone)
-    wired, carry = to_wire(windows, state.carry)
+    # What is in quarantine has no energy to send until the user decides.
+    held = [window for window in windows if window.held]
+    wired, carry = to_wire([w for w in windows if not w.held], state.carry)
     anchor = settled.anchor
     watched = anchor is not None and all(
         outage.end is not None and anchor.end >= outage.end for outage in outages
@@ -55,11 +60,10 @@ def advance(
             live_until=rows[-1].end if rows and watched else state.live_until,
         ),
         # A window without energy needs no record: nothing was used.
-        records=tuple(
-            Queued(meter=key, window=window, wh=wh)
-            for window, wh in wired
-            if window.mwh
+        records=(
+            *(Queued(meter=key, window=w, wh=wh) for w, wh in wired if w.mwh),
+            *(Queued(meter=key, window=w, wh=0, status=Status.HELD) for w in held),
         ),
         closed=bool(windows) or (state.anchor is None and anchor is not None),
-        latest=settled.slices[-1] if settled.slices else None,
+        latest=next((s for s in reversed(settled.slices) if s.quality in KNOWN), None),
     )

@@ -178,7 +178,7 @@ def _fold(lines: Iterable[Line], zone: tzinfo) -> Iterable[Line]:
             window.money is None,
         )
         groups[key].append(window)
-    for (meter, _, currency, _), windows in groups.items():
+    for (meter, _, currency, unpriced), windows in groups.items():
         total = Total.of(windows)
         yield (
             meter,
@@ -186,7 +186,7 @@ def _fold(lines: Iterable[Line], zone: tzinfo) -> Iterable[Line]:
                 start=min(window.start for window in windows),
                 end=max(window.end for window in windows),
                 mwh=total.mwh,
-                money=total.money,
+                money=None if unpriced else total.money_sum,
                 currency=currency,
                 carbon=total.carbon,
                 estimated=any(window.estimated for window in windows),

@@ -1,7 +1,7 @@
 """One location: when to push, when to poll, and what the entities then show."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -35,15 +35,17 @@ from .const import (
     WINDOW_DEFAULT,
 )
 from .errors import error_key, placeholders
-from .journal import Facts, MeterState
+from .journal import MeterState
 from .ledger import Ledger
-from .metering import Slice, Stream, day_start, local_date, next_day_start
+from .metering import PricedWindow, Slice, Stream, day_start, local_date, next_day_start
 from .meters import Meter, device_reference_id
 from .outbox import Outbox
 from .prices import Prices
 from .push import Pusher
+from .quarantine import async_show, released
 from .report import LocationReport, async_review
 from .snapshot import (
+    PRICED,
     ROLLOVER,
     Figures,
     Periods,
@@ -98,8 +100,11 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         minutes = entry.options.get(CONF_WINDOW, WINDOW_DEFAULT)
         self._pusher = Pusher(hass, self.ledger, outbox, self.meters, minutes)
         self._prices = Prices(client, self.location_id)
-        self._report = LocationReport(client, self.location_id)
-        self._reported: Figures | None = None
+        self._reports = [
+            LocationReport(client, self.location_id, direction)
+            for direction in (TariffDirection.IMPORT, TariffDirection.EXPORT)
+        ]
+        self._reported: list[Figures] = []  # bought and sold
         self._zone: tzinfo = dt_util.get_default_time_zone()
         self._full_poll_due: datetime | None = None
         self._facts_of: date | None = None
@@ -199,7 +204,10 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self._full_poll_due = self._next_full_poll(now)
         if not self.has_grid_meter:
             periods = self._periods(now)
-            self._reported = await self._report.async_figures(periods, now)
+            self._reported = [
+                await report.async_figures(periods, now) for report in self._reports
+            ]
+            await self._learn_earning_sign(self._reports[-1].today)
 
     def _next_full_poll(self, now: datetime) -> datetime:
         """Return when to look at everything again: ten past 0, 6, 12 or 18 o'clock."""
@@ -226,7 +234,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         facts = journal.facts
         if read:
             location = await self._client.async_get_location(self.location_id)
-            facts = Facts(
+            facts = replace(
+                facts,
                 timezone=location.timezone,
                 currency=location.currency_code,
                 live_mode=location.live_mode,
@@ -304,11 +313,30 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """Push, and show what came of it."""
         try:
             await self._pusher.async_push(self._zone)
+            async with self.ledger.lock:
+                await self._learn_earning_sign(self._sold())
         except FlatPeakAuthenticationError:
             self.config_entry.async_start_reauth(self.hass)
         except HomeAssistantError:
             _LOGGER.exception("The cost records could not be written; nothing is sent")
         self._publish()
+
+    def _sold(self) -> list[PricedWindow]:
+        """Return the latest priced window of each export meter."""
+        latest = (
+            self.ledger.book.latest(meter.key, *PRICED)
+            for meter in self.meters.values()
+            if meter.direction == DIRECTION_EXPORT
+        )
+        return [window for window in latest if window]
+
+    async def _learn_earning_sign(self, sold: Iterable[PricedWindow]) -> None:
+        """Find out which sign FlatPeak gives to what was earned."""
+        journal = self.ledger.journal
+        sign = self._prices.earning_sign(sold)
+        if sign is not None and sign != journal.facts.earning_sign:
+            facts = replace(journal.facts, earning_sign=sign)
+            await self.ledger.async_write(replace(journal, facts=facts))
 
     @callback
     def _publish(self, _now: datetime | None = None) -> None:
@@ -316,6 +344,12 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         if self.data is not None:
             self.data = self._take_snapshot()
             self.async_update_listeners()
+        async_show(
+            self.hass,
+            self.config_entry.entry_id,
+            self.meters.values(),
+            self.ledger.journal,
+        )
         self._plan_rollover()
 
     @callback
@@ -327,6 +361,16 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self._unsub_rollover = async_track_point_in_utc_time(
             self.hass, self._publish, midnight + ROLLOVER
         )
+
+    async def async_release(self, meter: str, *, accept: bool) -> None:
+        """Count a meter's energy that is in quarantine, or give it up.
+
+        Raises HomeAssistantError when the books cannot be written.
+        """
+        async with self.ledger.lock:
+            journal = released(self.ledger.journal, meter, accept=accept)
+            await self.ledger.async_write(journal)
+        self._publish()
 
     def _periods(self, now: datetime) -> Periods:
         """Return the days that a snapshot of now is about."""
@@ -373,12 +417,15 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
 
     def _location_figures(self, meters: Mapping[str, Figures]) -> Figures:
         """Return the location's totals: from our grid meters, else from reports."""
+        sign = self.ledger.journal.facts.earning_sign
         if not self.has_grid_meter:
-            return self._reported or Figures()
+            bought, sold = self._reported[:1], self._reported[1:]
+            return net_figures(bought, sold, sign) if bought else Figures()
         grid = [m for m in self.meters.values() if m.kind == KIND_GRID]
         return net_figures(
             [meters[m.key] for m in grid if m.direction == DIRECTION_IMPORT],
             [meters[m.key] for m in grid if m.direction == DIRECTION_EXPORT],
+            sign,
         )
 
 

@@ -30,6 +30,7 @@ class Status(StrEnum):
     NEW = "new"  # certainly not stored by FlatPeak
     ATTEMPTED = "attempted"  # sent, or about to be: storage unknown until answered
     SET_ASIDE = "set_aside"  # FlatPeak will not take it
+    HELD = "held"  # in quarantine: the user decides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,7 @@ class Facts:
     currency: str | None = None
     live_mode: bool | None = None
     tariff_status: Mapping[str, str] = field(default_factory=dict)
+    earning_sign: int = 1  # -1 where FlatPeak gives what was earned a minus sign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,7 @@ def write_journal(path: Path, journal: Journal) -> None:
             "currency": journal.facts.currency,
             "live_mode": journal.facts.live_mode,
             "tariff_status": dict(journal.facts.tariff_status),
+            "earning_sign": journal.facts.earning_sign,
         },
         "meters": {key: _meter_data(state) for key, state in journal.meters.items()},
         "outbox": [_queued_data(item) for item in journal.outbox],
@@ -141,6 +144,7 @@ def _meter_data(state: MeterState) -> dict[str, Any]:
             _stamp(anchor.last_reset),
             anchor.high_water,
             _stamp(anchor.changed),
+            anchor.before_claim,
         ],
         "open": [
             [_stamp(part.start), _stamp(part.end), part.mwh, part.quality]
@@ -155,7 +159,7 @@ def _meter(data: dict[str, Any]) -> MeterState:
     owner, energy, tariff = data["stream"]
     anchor = None
     if data["anchor"]:
-        end, state, sum_, last_reset, high_water, changed = data["anchor"]
+        end, state, sum_, last_reset, high_water, changed, *more = data["anchor"]
         anchor = Anchor(
             end=dt_util.utc_from_timestamp(end),
             state=state,
@@ -163,6 +167,7 @@ def _meter(data: dict[str, Any]) -> MeterState:
             last_reset=_time(last_reset),
             high_water=high_water,
             changed=_time(changed),
+            before_claim=more[0] if more else None,
         )
     return MeterState(
         stream=Stream(owner=owner, energy_direction=energy, tariff_direction=tariff),
@@ -194,11 +199,12 @@ def _queued_data(item: Queued) -> list[Any]:
         int(window.partial),
         item.status,
         _stamp(item.attempted),
+        window.held,
     ]
 
 
 def _queued(data: list[Any]) -> Queued:
-    meter, start, end, mwh, wh, estimated, partial, status, attempted = data
+    meter, start, end, mwh, wh, estimated, partial, status, attempted, *more = data
     return Queued(
         meter=meter,
         window=Window(
@@ -207,6 +213,7 @@ def _queued(data: list[Any]) -> Queued:
             mwh=mwh,
             estimated=bool(estimated),
             partial=bool(partial),
+            held=more[0] if more else 0,
         ),
         wh=wh,
         status=Status(status),

@@ -1,5 +1,6 @@
 """Prices per kWh of a location, kept until they run out."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 import logging
@@ -10,6 +11,9 @@ from .api import (
     PriceList,
     TariffDirection,
 )
+from .metering import PricedWindow
+
+ZERO = Decimal(0)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,6 +44,23 @@ class Prices:
                 reached = interval.end
         return reached >= until
 
+    def earning_sign(self, sold: Iterable[PricedWindow]) -> int | None:
+        """Return the sign that FlatPeak gives to money earned at a positive price.
+
+        The documentation leaves it open. None: no window says so, because its price
+        is unknown, zero, or of both signs.
+        """
+        known = self._known.get(TariffDirection.EXPORT)
+        for window in sold:
+            signs = {
+                _sign(interval.price.value) if interval.price else 0
+                for interval in (known.intervals if known else ())
+                if interval.start < window.end and window.start < interval.end
+            }
+            if len(signs) == 1 and (sign := signs.pop() * _sign(window.money or ZERO)):
+                return sign
+        return None
+
     async def async_ask(
         self, direction: TariffDirection, start: datetime, end: datetime
     ) -> None:
@@ -54,3 +75,8 @@ class Prices:
         except FlatPeakPriceUnavailableError as error:
             self._known.pop(direction, None)
             _LOGGER.debug("No %s price: %s", direction, error)
+
+
+def _sign(amount: Decimal) -> int:
+    """Return 1, 0 or -1."""
+    return (amount > 0) - (amount < 0)

@@ -1,28 +1,35 @@
 """What the recorder holds of a meter's source: the ledger of readings."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
 from homeassistant.components.recorder.statistics import (
     StatisticsRow,
+    get_metadata,
     statistics_during_period,
 )
 from homeassistant.const import UnitOfEnergy, UnitOfPower
 from homeassistant.core import HomeAssistant, valid_entity_id
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util
+from homeassistant.util.unit_conversion import (
+    BaseUnitConverter,
+    EnergyConverter,
+    PowerConverter,
+)
 
 from .metering import Row
 
 SLOT = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
-UNITS: dict[str, str] = {
-    "energy": UnitOfEnergy.KILO_WATT_HOUR,
-    "power": UnitOfPower.WATT,
+UNITS: dict[type[BaseUnitConverter], str] = {
+    EnergyConverter: UnitOfEnergy.KILO_WATT_HOUR,
+    PowerConverter: UnitOfPower.WATT,
 }
 
 type Period = Literal["5minute", "hour"]
+type Convert = Callable[[float | None], float | None]
 
 
 async def async_read_rows(
@@ -40,41 +47,56 @@ def _read_all(
     hass: HomeAssistant, since: Mapping[str, datetime]
 ) -> dict[str, list[Row]]:
     """Read in the recorder's executor, where blocking is fine."""
+    known = get_metadata(hass, statistic_ids=set(since))
+    units = {source: meta["unit_of_measurement"] for source, (_, meta) in known.items()}
     return {
-        source: _read(hass, source, start - SLOT) for source, start in since.items()
+        source: _read(hass, source, units.get(source), start - SLOT)
+        for source, start in since.items()
     }
 
 
-def _read(hass: HomeAssistant, source: str, start: datetime) -> list[Row]:
+def _read(
+    hass: HomeAssistant, source: str, unit: str | None, start: datetime
+) -> list[Row]:
     """Return 5-minute rows, with hourly ones where those are purged."""
-    rows = _rows(hass, source, start, None, "5minute")
+    rows = _rows(hass, source, unit, start, None, period="5minute")
     detail_from = rows[0].start if rows else None
     if detail_from and detail_from - start < HOUR:
         return rows
     full_hour = start.replace(minute=0, second=0, microsecond=0)
-    hours = _rows(hass, source, full_hour, detail_from, "hour")
+    hours = _rows(hass, source, unit, full_hour, detail_from, period="hour")
     return [row for row in hours if not detail_from or row.end <= detail_from] + rows
 
 
 def _rows(
     hass: HomeAssistant,
     source: str,
+    unit: str | None,
     start: datetime,
     end: datetime | None,
+    *,
     period: Period,
 ) -> list[Row]:
-    """Ask the recorder, in kWh and W."""
+    """Return rows in kWh and W; a unit that is neither gives none.
+
+    The recorder is asked for the unit it has: where it converts the figures, it
+    converts the time of the last reset, too.
+    """
+    kind = next((kind for kind in UNITS if unit in kind.VALID_UNITS), None)
+    if kind is None:
+        return []
     found = statistics_during_period(
         hass,
         start,
         end,
         {source},
         period,
-        UNITS,
+        {str(kind.UNIT_CLASS): str(unit)},
         {"state", "sum", "last_reset", "mean"},
     )
+    convert = kind.converter_factory_allow_none(unit, UNITS[kind])
     entity = is_entity(source)
-    return [_row(row, has_register=entity) for row in found.get(source, [])]
+    return [_row(row, convert, has_register=entity) for row in found.get(source, [])]
 
 
 def is_entity(source: str) -> bool:
@@ -82,7 +104,7 @@ def is_entity(source: str) -> bool:
     return valid_entity_id(source)
 
 
-def _row(row: StatisticsRow, *, has_register: bool) -> Row:
+def _row(row: StatisticsRow, convert: Convert, *, has_register: bool) -> Row:
     """Translate the recorder's row.
 
     The state of an imported statistic is the hour's own energy, not a register.
@@ -91,12 +113,12 @@ def _row(row: StatisticsRow, *, has_register: bool) -> Row:
     return Row(
         start=dt_util.utc_from_timestamp(row["start"]),
         end=dt_util.utc_from_timestamp(row["end"]),
-        state=row.get("state") if has_register else None,
-        sum=row.get("sum"),
+        state=convert(row.get("state")) if has_register else None,
+        sum=convert(row.get("sum")),
         last_reset=(
             None if last_reset is None else dt_util.utc_from_timestamp(last_reset)
         ),
-        mean=row.get("mean"),
+        mean=convert(row.get("mean")),
     )
 
 

@@ -28,26 +28,42 @@ PAST_AGE = timedelta(hours=6)  # past days change only when prices settle
 WH_TOLERANCE = 1
 MONEY_TOLERANCE = Decimal("0.000005")
 
+NOTHING = Figures(yesterday=Total(), this_month=Total(), last_month=Total())
+
 
 class LocationReport:
-    """A location's totals from reports alone, net of export.
+    """A location's totals of one direction, from reports alone.
 
     Each period is asked for on its own and everything in the answer is summed: that
     is right whichever zone FlatPeak's buckets have, and whether it answers with
     records or with one total.
     """
 
-    def __init__(self, client: FlatPeakClient, location_id: str) -> None:
+    def __init__(
+        self, client: FlatPeakClient, location_id: str, direction: TariffDirection
+    ) -> None:
         """Begin knowing nothing."""
         self._client = client
         self._location_id = location_id
+        self._direction = direction
         self._past: Figures | None = None
         self._past_from: tuple[Periods, datetime] | None = None
+        self.today: list[PricedWindow] = []
 
     async def async_figures(self, periods: Periods, now: datetime) -> Figures:
-        """Return the totals until now. Raises FlatPeakError."""
-        past = await self._async_past(periods, now)
-        today = await self._net(periods.start(periods.today), now)
+        """Return the totals until now. Raises FlatPeakError.
+
+        Most homes have no export tariff: then nothing was earned.
+        """
+        try:
+            past = await self._async_past(periods, now)
+            self.today = await self._ask(periods.start(periods.today), now)
+        except FlatPeakPriceUnavailableError:
+            if self._direction is not TariffDirection.EXPORT:
+                raise
+            self.today = []
+            past = NOTHING
+        today = Total.of(self.today)
         return replace(
             past,
             today=today,
@@ -63,33 +79,24 @@ class LocationReport:
                 return self._past
         midnight = periods.start(periods.today)
         month = periods.start(periods.month)
+        yesterday = await self._ask(periods.start(periods.yesterday), midnight)
+        last_month = await self._ask(periods.start(periods.last_month), month)
         self._past = Figures(
-            yesterday=await self._net(periods.start(periods.yesterday), midnight),
-            this_month=await self._net(month, midnight),
-            last_month=await self._net(periods.start(periods.last_month), month),
+            yesterday=Total.of(yesterday),
+            this_month=Total.of(await self._ask(month, midnight)),
+            last_month=Total.of(last_month),
         )
         self._past_from = (periods, now)
         return self._past
 
-    async def _net(self, start: datetime, end: datetime) -> Total:
-        """Return what was bought less what was sold."""
-        if start >= end:
-            return Total()
-        bought = await self._ask(start, end, TariffDirection.IMPORT)
-        try:
-            sold = await self._ask(start, end, TariffDirection.EXPORT)
-        except FlatPeakPriceUnavailableError:
-            return bought  # most homes have no export tariff
-        return bought - sold
-
-    async def _ask(
-        self, start: datetime, end: datetime, direction: TariffDirection
-    ) -> Total:
+    async def _ask(self, start: datetime, end: datetime) -> list[PricedWindow]:
         """Return everything that was recorded in a period."""
+        if start >= end:
+            return []
         report = await self._client.async_get_costs(
-            self._location_id, start, end, direction=direction
+            self._location_id, start, end, direction=self._direction
         )
-        return Total.of(_window(item) for item in report.items)
+        return [_window(item) for item in report.items]
 
 
 async def async_review(

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from .book import Book
-from .journal import Journal, MeterState
+from .journal import Journal, MeterState, Status
 from .metering import (
     Origin,
     PricedWindow,
@@ -17,6 +17,8 @@ from .metering import (
 
 # A day ends for the sensors when its last window is priced, at the latest after this.
 ROLLOVER = timedelta(minutes=10)
+# Records that get their price by themselves; the others wait for somebody.
+UNDER_WAY = (Status.NEW, Status.ATTEMPTED)
 PRICED = (Origin.INSTANT, Origin.REPORT, Origin.QUOTE)
 
 
@@ -88,14 +90,19 @@ def current_day(
     """
     today = local_date(now, zone)
     midnight = day_start(today, zone)
-    if shown is None or shown >= today or now >= midnight + ROLLOVER:
+    yesterday = today - timedelta(days=1)
+    if shown != yesterday or now >= midnight + ROLLOVER:
         return today
     cut = all(
         state.cut_until is None or state.cut_until >= midnight
         for state in journal.meters.values()
     )
-    priced = all(item.window.end > midnight for item in journal.outbox)
-    return today if cut and priced else shown
+    priced = all(
+        item.window.end > midnight
+        for item in journal.outbox
+        if item.status in UNDER_WAY
+    )
+    return today if cut and priced else yesterday
 
 
 def meter_figures(
@@ -122,7 +129,8 @@ def meter_figures(
         since=periods.start(min(days)) if days else state.cut_until,
         current_cost=latest.money if latest else None,
         data_until=min(
-            (item.window.start for item in waiting), default=state.cut_until
+            (item.window.start for item in waiting if item.status in UNDER_WAY),
+            default=state.cut_until,
         ),
         pending=len(waiting),
     )
@@ -133,7 +141,9 @@ def _between(days: Mapping[date, Total], first: date, end: date) -> Total:
     return sum((total for day, total in days.items() if first <= day < end), Total())
 
 
-def net_figures(imports: Sequence[Figures], exports: Sequence[Figures]) -> Figures:
+def net_figures(
+    imports: Sequence[Figures], exports: Sequence[Figures], earning_sign: int
+) -> Figures:
     """Return a location's figures: what was bought less what was sold."""
     figures = [*imports, *exports]
 
@@ -142,7 +152,7 @@ def net_figures(imports: Sequence[Figures], exports: Sequence[Figures]) -> Figur
         sold = [getattr(part, name) for part in exports]
         if any(total is None or total.money is None for total in (*bought, *sold)):
             return None
-        return sum(bought, Total()) - sum(sold, Total())
+        return sum(bought, Total()) - sum(sold, Total()).signed(earning_sign)
 
     return Figures(
         today=net("today"),

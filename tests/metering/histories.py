@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from custom_components.flatpeak.metering import (
     Anchor,
+    Quality,
     Row,
     Settled,
     Slice,
@@ -64,8 +65,23 @@ def settled(
 
 
 def total(*parts: Slice | Window) -> int:
-    """Return the energy of slices and windows in mWh."""
-    return sum(part.mwh for part in parts)
+    """Return the accepted energy of slices and windows in mWh."""
+    return sum(part.mwh for part in parts) - sum(
+        part.mwh for part in parts if is_held(part)
+    )
+
+
+def claimed(*parts: Slice | Window) -> int:
+    """Return the energy in quarantine in mWh."""
+    return sum(
+        part.held if isinstance(part, Window) else part.mwh * is_held(part)
+        for part in parts
+    )
+
+
+def is_held(part: Slice | Window) -> bool:
+    """Return whether a part is a slice in quarantine."""
+    return isinstance(part, Slice) and part.quality is Quality.HELD
 
 
 def energies(result: Settled) -> list[int]:
@@ -99,6 +115,7 @@ class House:
     level: int
     low: int = 0  # what the present cycle began with
     used: int = 0
+    claimed: int = 0
     slots: int = 0
     rows: list[Row] = field(default_factory=list)
     outages: list[Span] = field(default_factory=list)
@@ -143,6 +160,24 @@ class House:
             self.row(mwh % KWH)
         return self.use(mwh)
 
+    def spike(self, mwh: int) -> None:
+        """Show far too much for some slots, then the truth."""
+        for slot in range(1 + mwh % 11):
+            self.row(self.level + 5_000 * KWH + (mwh * slot) % KWH)
+        self.use(mwh)
+
+    def jump(self, mwh: int) -> None:
+        """Claim far too much, and go on from there. Small registers do not."""
+        if self.level < 10 * KWH:
+            return self.use(mwh)
+        claim = 5_000 * KWH + mwh
+        self.level += claim
+        self.claimed += claim
+        self.row(self.level)
+        for _ in range(12):
+            self.use(mwh % 50_000)
+        return None
+
     def sag(self, mwh: int) -> None:
         """Fall by less than counts, and recover."""
         self.row(self.level - mwh % 1_000)
@@ -170,6 +205,8 @@ EVENTS: tuple[Callable[[House, int], None], ...] = (
     House.gap,
     House.outage,
     House.dip,
+    House.spike,
+    House.jump,
     House.sag,
     House.reset,
     House.swap,

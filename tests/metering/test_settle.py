@@ -31,6 +31,7 @@ from .histories import (
     START,
     House,
     at,
+    claimed,
     energies,
     garbage,
     houses,
@@ -41,6 +42,7 @@ from .histories import (
 )
 
 MEASURED, SPREAD, NO_DATA = Quality.MEASURED, Quality.SPREAD, Quality.NO_DATA
+HELD = Quality.HELD
 WATTS = Source(kind=SourceKind.POWER, max_power=POWER)
 HOURLY = replace(SOURCE, reporting=Reporting.HOURLY, max_power=100_000)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -64,6 +66,7 @@ def test_invariant_1_conserved_by_settling(house: House) -> None:
     result = settle(house.rows, None, SOURCE, house.outages, LATER)
     assert not result.holds
     assert total(*result.slices) == house.used
+    assert claimed(*result.slices) == house.claimed
 
 
 @given(houses(), st.sampled_from([5, 15, 30, 60]))
@@ -72,6 +75,7 @@ def test_invariant_1_conserved_through_windows(house: House, minutes: int) -> No
     result = settle(house.rows, None, SOURCE, house.outages, LATER)
     windows, rest = cut(result.slices, minutes, BERLIN)
     assert total(*windows, *rest) == house.used
+    assert claimed(*windows, *rest) == house.claimed
 
 
 @given(houses(), st.lists(st.integers(0, 200), max_size=6))
@@ -126,7 +130,7 @@ def test_invariant_9_power_stays_below_the_ceiling(
     hours = (slices[-1].end - rows[0].start) / timedelta(hours=1)
     slack = (source.quantum + 1) * (1 + len(slices))
     if source.kind is SourceKind.ENERGY:
-        losses = sum(piece.quality is NO_DATA for piece in slices)
+        losses = sum(piece.quality in {NO_DATA, HELD} for piece in slices)
         slack = source.quantum * (1 + losses) + len(slices)
     most = source.max_power * hours * 1_000 + slack
     assert total(*slices) <= most
@@ -412,13 +416,112 @@ def test_rule_10_a_day_flat() -> None:
     assert [piece.quality for piece in result.slices[:2]] == [NO_DATA, MEASURED]
 
 
-def test_rule_11_more_than_the_meter_can_carry_is_quarantined() -> None:
-    """It is held, with everything after it, and never lets go by itself."""
-    result = settled([50.0, 50.1, 60.0, 60.1, *[60.2] * 300])
+def test_scenario_24_invariant_9_a_claim_is_quarantined_and_later_ones_proceed() -> (
+    None
+):
+    """For an hour it holds up what comes after it; then it is set aside."""
+    levels = [50.0, 50.1, 60.0, 60.1, *[60.2] * 10]
+    result = settled(levels)
     assert energies(result) == [100]
     (hold,) = result.holds
     assert hold.reason is HoldReason.IMPLAUSIBLE
     assert (hold.start, hold.mwh) == (at(2), 9_900_000)
+    result = settled([*levels, 60.3])
+    assert not result.holds
+    assert result.slices[:3] == (
+        Slice(start=at(1), end=at(2), mwh=100_000),
+        Slice(start=at(2), end=at(3), mwh=9_900_000, quality=HELD),
+        Slice(start=at(3), end=at(4), mwh=100_000),
+    )
+    assert energies(result)[3:] == [100, *[0] * 9, 100]
+
+
+@pytest.mark.parametrize("high", [[900.0], [900.0, 901.0, 0.0, 899.0], [52.0] * 11])
+def test_rule_11_a_spike_that_comes_back_is_nothing(high: list[float]) -> None:
+    """The register has never left: what it rose since is spread, nothing is held."""
+    result = settled([50.0, *high, 50.4, 50.5])
+    assert result.slices == (
+        Slice(start=at(1), end=at(2 + len(high)), mwh=400_000, quality=SPREAD),
+        Slice(start=at(2 + len(high)), end=at(3 + len(high)), mwh=100_000),
+    )
+    assert not result.holds
+
+
+def test_rule_11_a_spike_may_come_back_to_just_below_the_mark() -> None:
+    """As with a small fall there is no energy until the mark is exceeded."""
+    assert energies(settled([50.0, 900.0, 49.97, 50.1])) == [0, 100]
+
+
+def test_rule_11_a_spike_that_comes_back_with_the_next_row_however_late() -> None:
+    """Where rows are missing, or are hours, the first after the spike decides."""
+    levels = [50.0, 900.0, *[None] * 40, 50.4]
+    assert energies(settled(levels)) == [400]
+    assert energies(settled([*levels[:-1], 900.0, 900.1])) == [850_000, 0, 100]
+
+
+@pytest.mark.parametrize("after", [[60.2] * 13, [*[60.0] * 10, 59.5, 60.1, 60.1]])
+def test_rule_11_time_alone_makes_no_claim_true(after: list[float]) -> None:
+    """A step that could have flowed in an hour came in five minutes all the same."""
+    result = settled([50.0, 60.0, *after])
+    assert result.slices[0] == Slice(
+        start=at(1), end=at(2), mwh=10_000_000, quality=HELD
+    )
+    assert total(*result.slices) <= 200_000
+
+
+def test_rule_11_each_claim_is_quarantined() -> None:
+    """A unit that changed makes each reading one; none of it counts."""
+    true = [50.0 + n / 100 for n in range(20)]
+    wrong = [1_000 * level for level in true[3:]]
+    result = settled([*true[:3], *wrong])
+    assert total(*result.slices) == 20_000
+    assert claimed(*result.slices) == 50_030_000_000 - 50_020_000 + 4 * 10_000_000
+    assert [hold.reason for hold in result.holds] == [HoldReason.IMPLAUSIBLE]
+    assert len(result.slices) == 2 + 5
+
+
+@pytest.mark.parametrize(
+    "high",
+    [[900.0] * 80, [*[900.0] * 15, *[8_000.0] * 80], [900.0 + n for n in range(60)]],
+)
+@pytest.mark.parametrize("power", [POWER, 1_000_000])
+def test_invariant_9_a_false_register_that_returns_was_no_reset(
+    high: list[float], power: int
+) -> None:
+    """After hours on a false level the true one is no energy, though it could flow."""
+    true = [50.3 + n / 10 for n in range(14)]
+    source = replace(SOURCE, max_power=power)
+    result = settled([49.9, 50.0, *high, *true], source)
+    assert not result.holds
+    returned = [piece for piece in result.slices if piece.start >= at(2 + len(high))]
+    assert [piece.mwh for piece in returned] == [0, *[100_000] * 13]
+    assert returned[0].quality is NO_DATA
+    assert result.anchor is not None
+    assert result.anchor.before_claim is None
+
+
+def test_rule_11_a_reset_after_a_claim_counts() -> None:
+    """Below where the register stood before the claim it has begun anew."""
+    levels = [50.0, *[900.0] * 14, 0.2, 0.3, 0.4, 0.5]
+    result = settled(levels)
+    assert energies(result)[-4:] == [200, 100, 100, 100]
+    assert result.slices[0].quality is HELD
+    assert result.anchor is not None
+    assert result.anchor.before_claim is None
+
+
+def test_rule_11_a_new_cycle_after_a_claim_counts() -> None:
+    """The known start of a cycle outlasts the claim, and a new one is announced."""
+    rows = rows_of([50.0, *[900.0] * 14], last_reset=START)
+    rows[1:] = [replace(row, last_reset=None) for row in rows[1:]]
+    known = settle(rows, None, replace(SOURCE, state_class="total"), (), LATER).anchor
+    assert known is not None
+    assert known.last_reset == START
+    row = Row(start=at(15), end=at(16), state=0.3, sum=850.4, last_reset=at(15))
+    result = settle([*rows, row], None, SOURCE, (), LATER)
+    assert energies(result)[-1:] == [400]
+    assert result.anchor is not None
+    assert result.anchor.before_claim is None
 
 
 def test_rule_11_a_coarse_register_has_time_since_its_last_change() -> None:
@@ -485,15 +588,23 @@ def test_rule_12_without_a_plausible_sum_the_state_has_to_prove_it(
     assert energies(result) == [100, 200, 100, 100, 100]
 
 
-def test_rule_13_total_that_falls_is_held_then_quarantined() -> None:
-    """A net meter has no place here; a dip of a total is one all the same."""
+def test_rule_13_total_that_falls_is_held_then_begins_anew() -> None:
+    """A net meter has no place here; a dip of a total is one all the same.
+
+    The fall is no energy, and three rising rows are no reset that is not announced.
+    """
     net = replace(SOURCE, state_class="total")
     assert energies(settled([50.0, 0.0, 50.1], net)) == [100]
     falling = settled([50.0, 49.0, 49.1, 49.2], net)
     assert [hold.reason for hold in falling.holds] == [HoldReason.FALL]
-    fallen = settled([50.0, 49.0, 49.1, 49.2, 49.3, 49.4], net)
-    assert [hold.reason for hold in fallen.holds] == [HoldReason.IMPLAUSIBLE]
-    assert (fallen.holds[0].mwh, fallen.slices) == (-1_000_000, ())
+    levels = [50.0, 1.0, *[1.0 + n / 100 for n in range(1, 13)]]
+    held = settled(levels, net)
+    assert [hold.reason for hold in held.holds] == [HoldReason.FALL]
+    assert (held.holds[0].mwh, held.slices) == (-49_000_000, ())
+    result = settled([*levels, 1.2], net)
+    assert not result.holds
+    assert energies(result) == [0, *[10] * 12, 80]
+    assert result.slices[0] == Slice(start=at(1), end=at(2), mwh=0, quality=NO_DATA)
 
 
 def test_rule_14_hourly_moves_what_is_seen_to_the_hour_before() -> None:
@@ -529,6 +640,18 @@ def test_rule_14_hourly_gap_is_spread_and_moved() -> None:
     assert [piece.quality for piece in result.slices] == [MEASURED, SPREAD, SPREAD]
 
 
+def test_rule_14_a_claim_is_moved_and_mixes_with_nothing() -> None:
+    """Around it, what is accepted is even; the claim has its own time."""
+    source = replace(HOURLY, max_power=POWER)
+    levels = [5.0, 5.0, 5.6, *[5.6] * 4, 905.6, *[905.6] * 4, 905.8, *[905.8] * 12]
+    result = settle(rows_of(levels, start=START - SLOT), None, source, (), LATER)
+    assert result.slices[:3] == (
+        Slice(start=at(-12), end=at(-6), mwh=600_000),
+        Slice(start=at(-6), end=at(-5), mwh=900_000_000, quality=HELD),
+        Slice(start=at(-5), end=at(0), mwh=200_000),
+    )
+
+
 def test_rule_14_hold_is_an_hour_earlier_too() -> None:
     """A hold tells from when on nothing is settled."""
     result = settled([50.0, *[50.0] * 3, 10.0], replace(HOURLY, max_power=POWER))
@@ -561,10 +684,15 @@ def test_rule_15_missing_power_is_no_data() -> None:
 
 
 def test_rule_15_power_above_the_ceiling_is_quarantined() -> None:
-    """As a register's rise is."""
-    result = settle(powers(0, 600, 10_100, 600), None, WATTS, (), LATER)
-    assert energies(result) == [50]
-    assert [hold.reason for hold in result.holds] == [HoldReason.IMPLAUSIBLE]
+    """Row by row, at once: the next one says nothing of it."""
+    result = settle(powers(0, 600, 12_000, None, 600), None, WATTS, (), LATER)
+    assert result.slices == (
+        Slice(start=at(1), end=at(2), mwh=50_000),
+        Slice(start=at(2), end=at(3), mwh=1_000_000, quality=HELD),
+        Slice(start=at(3), end=at(4), mwh=0, quality=NO_DATA),
+        Slice(start=at(4), end=at(5), mwh=50_000),
+    )
+    assert not result.holds
 
 
 def test_rule_15_hour_of_power_after_the_anchor() -> None:

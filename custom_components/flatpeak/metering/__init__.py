@@ -1,6 +1,9 @@
 """Pure metering: from rows of statistics to windows, records and sums. No I/O."""
 
+from .band import is_plausible_price
 from .calendar import day_start, local_date, month_of, month_start, next_day_start
+from .compare import compare
+from .findings import Finding, Kind, Record, Rule, Standing
 from .model import (
     Anchor,
     Hold,
@@ -21,36 +24,44 @@ from .reconcile import Expected, match
 from .records import record_reference_id, to_wire
 from .settle import settle
 from .totals import Origin, PricedWindow, Total
-from .windows import boundaries, cut
+from .windows import boundaries, cut, release
 
 __all__ = [
     "Anchor",
     "Expected",
+    "Finding",
     "Hold",
     "HoldReason",
+    "Kind",
     "Origin",
     "PricedWindow",
     "Quality",
+    "Record",
     "Reporting",
     "Row",
+    "Rule",
     "Settled",
     "Slice",
     "Source",
     "SourceKind",
     "Span",
+    "Standing",
     "Stream",
     "Total",
     "Window",
     "boundaries",
+    "compare",
     "cut",
     "day_start",
     "find_outages",
+    "is_plausible_price",
     "local_date",
     "match",
     "month_of",
     "month_start",
     "next_day_start",
     "record_reference_id",
+    "release",
     "settle",
     "to_wire",
 ]

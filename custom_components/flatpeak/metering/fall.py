@@ -17,12 +17,12 @@ TENTH = 10  # of the old level: near it, or near zero
 
 
 class Fate(Enum):
-    """What a fall turned out to be."""
+    """What a register that is where it should not be turned out to have done."""
 
-    DIP = auto()  # the register is back: nothing happened to it
+    BACK = auto()  # nothing: it is where it can be
     RESET = auto()  # it began at 0 and counts
     SWAP = auto()  # it is another register: its level says nothing
-    REFUSED = auto()  # a register that may not reset has not come back
+    STAYS = auto()  # what it cannot have done: its level is a claim
 
 
 def fate(
@@ -38,7 +38,7 @@ def fate(
     for number in range(first + 1, len(readings)):
         reading = readings[number]
         if _is_back(anchor, trial, reading, source, at_once=not climbs):
-            return Fate.DIP, number
+            return Fate.BACK, number
         climb = level(reading) > mark(trial)
         if climb and rising is None:
             rising = reading.end
@@ -47,7 +47,8 @@ def fate(
         else:
             climbs += climb
             trial = rise(trial, reading, source).anchor
-            if climbs == CLIMBS or _is_expected(anchor, readings[base], source):
+            proven = climbs >= CLIMBS or _is_expected(anchor, readings[base], source)
+            if proven and _may_reset(anchor, readings[base], source):
                 return _began(readings, first, base, anchor, source), base
         since, patience = (
             (rising, PATIENCE_RISING)
@@ -88,6 +89,25 @@ def _is_expected(anchor: Anchor, reading: Reading, source: Source) -> bool:
     )
 
 
+def _may_reset(anchor: Anchor, reading: Reading, source: Source) -> bool:
+    """Return whether a fall can be a reset.
+
+    A total has to announce it. One that just falls goes the other way at times: its
+    level says nothing, however it goes on.
+    """
+    return source.state_class == "total_increasing" or announces_reset(anchor, reading)
+
+
+def _is_true_again(anchor: Anchor, reading: Reading, source: Source) -> bool:
+    """Return whether a register fell to where it was before a claim.
+
+    Then the claim was false, and it is over. A small register that has begun anew
+    meanwhile looks the same; its energy is given up rather than made up.
+    """
+    before = anchor.before_claim
+    return before is not None and level(reading) + source.quantum >= before
+
+
 def _began(
     readings: Sequence[Reading],
     first: int,
@@ -101,10 +121,10 @@ def _began(
     tenth or more (the recorder's own limit for a reset) and can have flowed.
     """
     reading = readings[base]
-    if source.state_class != "total_increasing" and not announces_reset(
-        anchor, reading
+    if not _may_reset(anchor, reading, source) or _is_true_again(
+        anchor, reading, source
     ):
-        return Fate.REFUSED
+        return Fate.SWAP
     fell = base == first or level(reading) < level(readings[base - 1])
     most = min(
         allowance(anchor, reading.end, source), mark(anchor) - mark(anchor) // TENTH

@@ -27,17 +27,23 @@ def settled_hours(steps: Sequence[Step], now: datetime) -> list[Step]:
 
 
 def shift(slices: Sequence[Slice]) -> tuple[Slice, ...]:
-    """Move all that was seen in an hour of UTC evenly to the hour before."""
+    """Move all that was seen in an hour of UTC evenly to the hour before.
+
+    What is held moves as it is, and what is accepted is even before and after it: so
+    neither becomes the other.
+    """
     if not slices:
         return ()
     hour = _hour(slices[0].start)
     count = (slices[-1].end - hour) // HOUR
     hours = [hour + HOUR * number for number in range(1, count + 1)]
     pieces = (piece for whole in slices for piece in split(whole, hours))
-    return tuple(
-        _moved(tuple(seen))
-        for _, seen in groupby(pieces, key=lambda piece: _hour(piece.start))
-    )
+    return tuple(_moved(tuple(seen)) for _, seen in groupby(pieces, key=_hour_and_fate))
+
+
+def _hour_and_fate(piece: Slice) -> tuple[datetime, bool]:
+    """Return what pieces have in common that move together."""
+    return _hour(piece.start), piece.quality is Quality.HELD
 
 
 def _moved(seen: Sequence[Slice]) -> Slice:

@@ -25,6 +25,7 @@ class Quality(StrEnum):
     MEASURED = "measured"
     SPREAD = "spread"  # a gap closed by a later reading, spread evenly: estimated
     NO_DATA = "no_data"  # nothing is known of this time; its energy is 0
+    HELD = "held"  # impossible: its energy is a claim, and counts once it is accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,7 @@ class Anchor:
     last_reset: datetime | None = None
     high_water: int | None = None  # mWh: the highest accepted reading of the cycle
     changed: datetime | None = None  # the earliest that the last rise can be complete
+    before_claim: int | None = None  # mWh: the mark below what is in quarantine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ class HoldReason(StrEnum):
     """Why nothing is settled from a row on."""
 
     FALL = "fall"  # the register fell: a dip, a reset or a new meter?
-    IMPLAUSIBLE = "implausible"  # more than the meter can carry
+    IMPLAUSIBLE = "implausible"  # more than the meter can carry: will it come back?
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +116,17 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A closed stretch of energy that becomes one meter record."""
+    """A closed stretch of energy that becomes one meter record.
+
+    `mwh` is what is accepted, `held` what impossible readings claim beyond it.
+    """
 
     start: datetime
     end: datetime
     mwh: int
     estimated: bool = False  # some of it was spread over a gap
     partial: bool = False  # some of it has no data
+    held: int = 0  # mWh in quarantine: to be released, or dropped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

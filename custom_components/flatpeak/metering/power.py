@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from math import isfinite
 
-from .model import Anchor, Hold, HoldReason, Quality, Row, Slice, Source, Span
+from .model import Anchor, Quality, Row, Slice, Source, Span
 from .pieces import MICROSECOND
 from .step import MICROSECONDS, Step, flow, quality
 
 
 def settle_power(
     rows: Sequence[Row], anchor: Anchor | None, source: Source, outages: Sequence[Span]
-) -> tuple[list[Step], Hold | None]:
-    """Return the steps that are certain, and what holds up the rest."""
+) -> tuple[list[Step], None]:
+    """Return the steps. Nothing holds them up: each row is certain by itself.
+
+    A row above the meter's ceiling goes into quarantine at once.
+    """
     steps: list[Step] = []
     for row in rows:
         if row.mean is None or not isfinite(row.mean) or _is_tainted(row, outages):
@@ -25,11 +28,12 @@ def settle_power(
         time = row.end - start
         # Power that flows the other way is none of this stream.
         mwh = max(0, round(row.mean * (time / MICROSECOND) / MICROSECONDS))
-        if mwh > flow(source, time):
-            hold = Hold(start=anchor.end, reason=HoldReason.IMPLAUSIBLE, mwh=mwh)
-            return steps, hold
+        held = mwh > flow(source, time)
         known = Slice(
-            start=start, end=row.end, mwh=mwh, quality=quality(time, mwh, source)
+            start=start,
+            end=row.end,
+            mwh=mwh,
+            quality=Quality.HELD if held else quality(time, mwh, source),
         )
         gap = Slice(start=anchor.end, end=start, mwh=0, quality=Quality.NO_DATA)
         slices = (gap, known) if gap.start < gap.end else (known,)

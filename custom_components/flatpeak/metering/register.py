@@ -1,9 +1,9 @@
 """Settle an energy register: a state, or else a sum, that grows."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from math import isfinite
 
+from .excess import excess_fate
 from .fall import Fate, fate
 from .judge import Verdict, added, judge
 from .model import Anchor, Hold, HoldReason, Row, Source, Span
@@ -17,10 +17,16 @@ from .step import (
     level,
     lose,
     mark,
+    quarantine,
     rise,
 )
 
 MWH = 1_000_000  # in a kWh
+# What it takes more readings to know: who decides, and what holds up the rest.
+DOUBTS = {
+    Verdict.FALL: (fate, HoldReason.FALL),
+    Verdict.EXCESS: (excess_fate, HoldReason.IMPLAUSIBLE),
+}
 
 
 def settle_register(
@@ -57,21 +63,23 @@ def _next(
     if verdict is Verdict.CYCLE:
         gain = added(anchor, reading) or 0
         return accept(anchor, reading, gain, source, top=level(reading)), number
-    claim = level(reading) - mark(anchor)
-    refused = Hold(start=anchor.end, reason=HoldReason.IMPLAUSIBLE, mwh=claim)
-    if verdict is Verdict.EXCESS:
-        return refused
-    decided = fate(readings, number, anchor, source)
+    decide, reason = DOUBTS[verdict]
+    decided = decide(readings, number, anchor, source)
     if decided is None:
-        return replace(refused, reason=HoldReason.FALL)
+        claim = level(reading) - mark(anchor)
+        return Hold(start=anchor.end, reason=reason, mwh=claim)
     outcome, number = decided
-    reading = readings[number]
-    if outcome is Fate.DIP:
-        return rise(anchor, reading, source), number
+    return _after(outcome, anchor, readings[number], source), number
+
+
+def _after(outcome: Fate, anchor: Anchor, reading: Reading, source: Source) -> Step:
+    """Return the step up to the reading that a doubt ends with."""
+    if outcome is Fate.BACK:
+        return rise(anchor, reading, source)
     if outcome is Fate.RESET:
         stand = level(reading)
-        return accept(anchor, reading, stand, source, top=stand), number
-    return (lose(anchor, reading), number) if outcome is Fate.SWAP else refused
+        return accept(anchor, reading, stand, source, top=stand)
+    return (lose if outcome is Fate.SWAP else quarantine)(anchor, reading)
 
 
 def _readings(

@@ -1,7 +1,7 @@
 """What all ways of settling share: a reading, a step, and how much can flow."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from .model import Anchor, Quality, Slice, Source, Span
@@ -89,6 +89,26 @@ def lose(anchor: Anchor, reading: Reading) -> Step:
     return Step(slices=(gap,), anchor=begin(reading))
 
 
+def quarantine(anchor: Anchor, reading: Reading) -> Step:
+    """Set aside what a reading claims, and go on from it.
+
+    The mark before the first of several claims is where a false register comes from.
+    """
+    before = mark(anchor) if anchor.before_claim is None else anchor.before_claim
+    claim = Slice(
+        start=anchor.end,
+        end=reading.end,
+        mwh=level(reading) - mark(anchor),
+        quality=Quality.HELD,
+    )
+    after = replace(
+        begin(reading),
+        last_reset=reading.last_reset or anchor.last_reset,
+        before_claim=before,
+    )
+    return Step(slices=(claim,), anchor=after)
+
+
 def accept(
     anchor: Anchor, reading: Reading, mwh: int, source: Source, *, top: int
 ) -> Step:
@@ -102,6 +122,7 @@ def accept(
     if mwh:
         taken = MICROSECOND * (mwh * MICROSECONDS // source.max_power)
         changed = max(changed + taken, reading.start)
+    before = anchor.before_claim
     settled = Slice(
         start=anchor.end,
         end=reading.end,
@@ -117,6 +138,7 @@ def accept(
             last_reset=reading.last_reset or anchor.last_reset,
             high_water=top,
             changed=changed,
+            before_claim=None if before is None or top < before else before,
         ),
     )
 

@@ -1,7 +1,7 @@
 """Priced windows, and what they sum to."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -82,6 +82,10 @@ class Total:
             carbon_sum=-other.carbon_sum,
             without_carbon=other.without_carbon,
         )
+
+    def signed(self, sign: int) -> Total:
+        """Return the same with the sign of its money changed, or not."""
+        return replace(self, money_sum=self.money_sum * sign)
 
     @classmethod
     def of(cls, windows: Iterable[PricedWindow]) -> Total:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import groupby, pairwise
 from math import gcd
@@ -74,12 +75,27 @@ def cut(
 
 
 def _window(pieces: Sequence[Slice]) -> Window:
-    """Add up the slices of a window."""
+    """Add up the slices of a window: what is accepted, and what is held."""
     qualities = {piece.quality for piece in pieces}
+    held = sum(piece.mwh for piece in pieces if piece.quality is Quality.HELD)
     return Window(
         start=pieces[0].start,
         end=pieces[-1].end,
-        mwh=sum(piece.mwh for piece in pieces),
+        mwh=sum(piece.mwh for piece in pieces) - held,
         estimated=Quality.SPREAD in qualities,
         partial=Quality.NO_DATA in qualities,
+        held=held,
     )
+
+
+def release(window: Window, *, accept: bool) -> Window:
+    """Return a window without quarantine: its energy joined, or was never there.
+
+    Accepted energy is estimated, since nobody knows when it was used. Where it is
+    dropped, what was really used is missing.
+    """
+    if not window.held:
+        return window
+    if not accept:
+        return replace(window, held=0, partial=True)
+    return replace(window, mwh=window.mwh + window.held, held=0, estimated=True)

@@ -1,0 +1,49 @@
+"""What the Home Assistant tests share: a real recorder, and FlatPeak over HTTP."""
+
+from collections.abc import AsyncIterator
+import logging
+from pathlib import Path
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.recorder.core import Recorder
+from homeassistant.core import HomeAssistant
+import pytest
+
+from .home import ACCOUNT, KEY, Home
+from .simulator import FlatPeakSimulator
+
+# The plugin lets every statement be logged, which takes longer than executing it.
+logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+
+
+@pytest.fixture
+def enable_statistics() -> bool:
+    """Let the recorder compile statistics, as it does in real life."""
+    return True
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give each test a configuration folder of its own, for the books."""
+    (Path(hass_tmp_config_dir) / ".storage").mkdir()
+    return hass_tmp_config_dir
+
+
+@pytest.fixture
+async def flatpeak(socket_enabled: None) -> AsyncIterator[FlatPeakSimulator]:
+    """Run a FlatPeak with an account."""
+    async with FlatPeakSimulator() as simulator:
+        simulator.add_account(ACCOUNT, KEY)
+        yield simulator
+
+
+@pytest.fixture
+async def home(
+    freezer: FrozenDateTimeFactory,  # first: the recorder sets its clock at its start
+    recorder_mock: Recorder,
+    enable_custom_integrations: None,
+    hass: HomeAssistant,
+    flatpeak: FlatPeakSimulator,
+) -> Home:
+    """Return a home whose clock the test moves, from `freeze_time` on."""
+    return Home(hass, flatpeak, freezer)

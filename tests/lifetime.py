@@ -1,0 +1,234 @@
+"""A Home Assistant of its own: it lives, dies and comes back where the meters are.
+
+`python -m tests.lifetime JSON` (see `Life`) takes a JSON command per line on stdin:
+{"live": TIME} lives until then and names each slot it has lived; {"stop": true} shuts
+down properly. What the sensors show is appended to a file, line by line.
+"""
+
+import asyncio
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+import json
+import logging
+import os
+from pathlib import Path
+import sys
+from typing import Any, override
+from unittest.mock import patch
+
+import aiohttp
+from freezegun import freeze_time
+from freezegun.api import FrozenDateTimeFactory
+
+# First of all that is Home Assistant's: it prepares the modules for a stopped clock.
+from pytest_homeassistant_custom_component import plugins  # isort: split
+
+from homeassistant.const import (
+    EVENT_HOMEASSISTANT_STARTED,
+    EVENT_STATE_CHANGED,
+    STATE_UNAVAILABLE,
+)
+from homeassistant.core import (
+    CoreState,
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    callback,
+)
+from homeassistant.helpers import (
+    aiohttp_client,
+    entity_registry as er,
+    recorder as recorder_helper,
+)
+from homeassistant.loader import DATA_CUSTOM_COMPONENTS
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import async_test_home_assistant
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_recorder_block_till_done,
+)
+import pytest_socket
+
+from .home import ENERGY, SLOT, Home
+
+GRID, SOLD, WASHER = "sensor.grid_import", "sensor.grid_export", "sensor.washer"
+METERS = {
+    GRID: ("import", "grid"),
+    SOLD: ("export", "grid"),
+    WASHER: ("import", "device"),
+}
+_LOGGER = logging.getLogger(__name__)
+
+ENTRY_ID = "lifetime"
+FIRST = Decimal(1000)  # kWh: where the registers stand at the beginning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """One start of the process.
+
+    Attributes:
+        folder: Configuration folder, which outlives the process.
+        url: The simulator's address.
+        location: The location's id.
+        zone: Home Assistant's time zone.
+        begin: When the registers began to count (ISO 8601, UTC).
+        now: When the process starts (ISO 8601, UTC).
+    """
+
+    folder: str
+    url: str
+    location: str
+    zone: str
+    begin: str
+    now: str
+
+    @property
+    def journal(self) -> Path:
+        """Return the file of what the sensors showed."""
+        return Path(self.folder) / "shown.jsonl"
+
+    def as_json(self) -> str:
+        """Return what the process takes."""
+        return json.dumps(asdict(self))
+
+
+def used(source: str, slot: int) -> int:
+    """Return the energy (mWh) of a slot, by its number since 1970."""
+    match source:
+        case "sensor.grid_import":
+            return 2_000 + slot * 7919 % 180_011
+        case "sensor.grid_export":
+            return max(0, slot * 6007 % 90_007 - 30_000)
+        case _:
+            return slot * 4513 % 70_001 if slot // 30 % 3 else 0
+
+
+def register(source: str, begin: datetime, start: datetime) -> Decimal:
+    """Return where a register (kWh) stands at the end of the slot from `start`."""
+    slots = (int(time.timestamp()) // 300 for time in (begin, start))
+    total = sum(used(source, slot) for slot in range(next(slots), next(slots) + 1))
+    return FIRST + Decimal(total) / 1_000_000
+
+
+class _Remote:
+    """The simulator of another process, as far as a home needs it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.clock = dt_util.utcnow
+
+
+class _Home(Home):
+    """A home whose sensors follow their registers and whose FlatPeak is elsewhere."""
+
+    def __init__(
+        self, hass: HomeAssistant, freezer: FrozenDateTimeFactory, life: Life
+    ) -> None:
+        super().__init__(hass, _Remote(life.url), freezer)  # type: ignore[arg-type]
+        self._begin = datetime.fromisoformat(life.begin)
+        self._log = life.journal.open("a")
+        self.registers = dict.fromkeys(METERS, Decimal(0))
+        hass.bus.async_listen(EVENT_STATE_CHANGED, self._note)
+
+    def usage(self, start: datetime) -> dict[str, Any]:
+        """Return what brings the registers to where they are in a slot."""
+        return {
+            source: register(source, self._begin, start) - before
+            for source, before in self.registers.items()
+        }
+
+    @override
+    async def go_to(self, time: datetime) -> None:
+        """Take the simulator along, if it can be reached."""
+        session = aiohttp_client.async_get_clientsession(self.hass)
+        url = f"{self.simulator.url}/_simulator/clock"
+        try:
+            async with session.put(url, json={"now": time.isoformat()}) as answer:
+                await answer.read()
+        except aiohttp.ClientConnectionError:
+            pass
+        await super().go_to(time)
+
+    @override
+    async def live_slot(self, start: datetime, used: Any) -> None:
+        """Say that the slot was lived."""
+        await super().live_slot(start, used)
+        sys.stdout.write(f"{(start + SLOT).isoformat()}\n")
+        sys.stdout.flush()
+
+    @callback
+    def _note(self, event: Event[EventStateChangedData]) -> None:
+        """Write down what a sensor shows."""
+        state = event.data["new_state"]
+        entry = er.async_get(self.hass).async_get(event.data["entity_id"])
+        if state is None or entry is None:
+            return
+        reset = state.attributes.get("last_reset")
+        line = {
+            "time": dt_util.utcnow().isoformat(),
+            "unique_id": entry.unique_id,
+            "state": state.state,
+            "last_reset": reset,
+        }
+        self._log.write(json.dumps(line, default=str) + "\n")
+        self._log.flush()
+
+
+async def _live(life: Life, freezer: FrozenDateTimeFactory) -> None:
+    """Start Home Assistant and do what stdin says."""
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+    resolver = aiohttp.ThreadedResolver()
+    resolver.real_close = resolver.close  # type: ignore[attr-defined]
+    loop = asyncio.get_running_loop()
+    with patch.object(aiohttp_client, "_async_make_resolver", return_value=resolver):
+        async with async_test_home_assistant(
+            config_dir=life.folder, initial_state=CoreState.starting
+        ) as hass:
+            hass.data.pop(DATA_CUSTOM_COMPONENTS)
+            await hass.config.async_set_time_zone(life.zone)
+            home = _Home(hass, freezer, life)
+            for source in METERS:
+                hass.states.async_set(source, STATE_UNAVAILABLE, ENERGY)
+            recorder_helper.async_initialize_recorder(hass)
+            database = {
+                "db_url": f"sqlite:///{life.folder}/home-assistant_v2.db",
+                "include": {"entities": list(METERS)},
+            }
+            assert await async_setup_component(hass, "recorder", {"recorder": database})
+            assert await async_setup_component(hass, "sensor", {})
+            entry = home.add_entry(life.location, METERS, entry_id=ENTRY_ID)
+            await home.go_to(datetime.fromisoformat(life.now))
+            await home.set_up(entry)
+            # The recorder now compiles what it missed, from readings of before.
+            hass.set_state(CoreState.running)
+            hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+            await async_recorder_block_till_done(hass)
+            while command := await loop.run_in_executor(None, sys.stdin.readline):
+                if "live" not in (order := json.loads(command)):
+                    break
+                await home.live(datetime.fromisoformat(order["live"]), home.usage)
+                sys.stdout.write("done\n")
+                sys.stdout.flush()
+            await hass.async_stop(force=True)
+
+
+def main() -> None:
+    """Live one life."""
+    logging.basicConfig(level=logging.WARNING)
+    life = Life(**json.loads(sys.argv[1]))
+    (Path(life.folder) / ".storage").mkdir(exist_ok=True)
+    plugins.pytest_runtest_setup()
+    pytest_socket.enable_socket()
+    with freeze_time(datetime.fromisoformat(life.now).astimezone(UTC)) as freezer:
+        assert isinstance(freezer, FrozenDateTimeFactory)
+        try:
+            asyncio.run(_live(life, freezer))
+        except Exception:
+            _LOGGER.exception("This life went wrong")
+            os._exit(1)  # the recorder's thread would keep it from ending
+
+
+if __name__ == "__main__":
+    main()
