@@ -215,6 +215,27 @@ def test_scenario_20_a_correction_that_was_added() -> None:
     assert finding == Finding(kind=Kind.SURPLUS, key=3, items=(nothing, old))
 
 
+def test_scenario_20_the_copy_with_our_energy_comes_first() -> None:
+    """Even where its money has changed."""
+    mine = record(3)
+    new = reported(mine, money=Decimal(9))
+    old = reported(mine, energy_wh=400)
+    for items in permutations([old, new]):
+        assert look([mine], items)[0].items == (new, old)
+
+
+def test_scenario_18_without_an_id_is_no_copy_of_a_record_with_one() -> None:
+    """Whoever sends the same energy without an id is someone else."""
+    mine = record(3)
+    echoed = reported(mine, energy_wh=501)
+    nameless = reported(mine, echoed=False)
+    for items in permutations([echoed, nameless]):
+        assert look([mine], items) == (
+            Finding(kind=Kind.CONFIRMED, key=3, items=(echoed,)),
+            Finding(kind=Kind.OVERLAPPING_FOREIGN, items=(nameless,)),
+        )
+
+
 # What is not there
 
 
@@ -451,7 +472,7 @@ def test_a_record_without_id_that_only_others_explain_is_theirs() -> None:
     found = reported(other(3, 900), echoed=False)
     finding = look([record(3)], [found], others=[other(3, 900)])
     assert kinds(finding) == [Kind.LATE]
-    two = [replace(found, energy_wh=902), replace(found, energy_wh=510)]
+    two = [replace(found, energy_wh=90), replace(found, energy_wh=510)]
     findings = look([record(3)], two)
     assert kinds(findings) == [Kind.ENERGY_DIFFERS, Kind.OVERLAPPING_FOREIGN]
     assert findings[0].items == (two[1],)

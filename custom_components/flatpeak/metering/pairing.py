@@ -60,7 +60,8 @@ def _share[Item: PricedItem](
     left = [number for number in range(len(items)) if number not in taken.values()]
     for place, record in enumerate(ours):
         if place in taken:
-            copies = [n for n in left if _may_be(record, items[n])]
+            first = items[taken[place]]
+            copies = [n for n in left if _is_copy(record, first, items[n])]
             numbers = [taken[place], *copies]
         else:
             numbers = _changed(record, [(n, items[n]) for n in left])
@@ -112,11 +113,17 @@ def _assign(
     return {number: n for n, number in owner.items()}
 
 
-def _may_be(record: Record, item: PricedItem) -> bool:
+def _may_be(record: Expected, item: ReportItem) -> bool:
     """Return whether an item of a record's period can be that record."""
     if item.record_reference_id is None:
         return is_close(record, item)
     return item.record_reference_id == record.reference_id
+
+
+def _is_copy(record: Record, first: ReportItem, item: ReportItem) -> bool:
+    """Return whether a record is there once more; all copies have its id, or none."""
+    has_id = item.record_reference_id == first.record_reference_id
+    return has_id and _may_be(record, item)
 
 
 def _unlike(record: Record, item: PricedItem) -> tuple[bool, bool, bool, int]:
