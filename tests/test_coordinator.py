@@ -30,6 +30,7 @@ MIDNIGHT = datetime(2026, 11, 12, tzinfo=UTC)
 SLOT = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
+JUST = 0.6 * SECOND  # timers of tests run up to half a second early
 
 GRID = "sensor.grid_import"
 GRID_METER = {GRID: ("import", "grid")}
@@ -126,7 +127,7 @@ async def test_poll_at_ten_past_every_sixth_hour(home: Home) -> None:
         (36, [REPORT]),
     ):
         slot = midnight + HOUR * hours + offset
-        await home.go_to(slot - SECOND / 10)
+        await home.go_to(slot - JUST)
         assert log.templates() == []
         await home.go_to(slot + 2 * SECOND)
         assert log.templates() == expected
@@ -391,14 +392,17 @@ async def test_location_without_meters(home: Home, location: str) -> None:
 @pytest.mark.freeze_time("2026-11-11T08:00:00.9Z")
 async def test_report_only_polls_once(home: Home, location: str) -> None:
     """The poll that is due at a full slot is one poll, not several."""
-    await set_up(home, location, {})
+    entry = await set_up(home, location, {})
+    slot = datetime(2026, 11, 11, 12, 10, tzinfo=UTC)
+    await home.go_to(slot - JUST)
     log = Log(home)
-    await home.go_to(datetime(2026, 11, 11, 12, 9, tzinfo=UTC))
-    log.new()
-    await home.go_to(datetime(2026, 11, 11, 12, 12, tzinfo=UTC))
-    assert len(log.new()) <= 2
-    await home.go_to(datetime(2026, 11, 11, 12, 30, tzinfo=UTC))
-    assert log.new() == []
+    slot += SECOND * coordinator_of(entry)._offset
+    await home.go_to(slot - JUST)
+    assert log.templates() == []
+    await home.go_to(slot + 2 * SECOND)
+    assert log.templates() == [REPORT, REPORT]
+    await home.go_to(slot + SECOND * 30)
+    assert log.templates() == []
 
 
 @pytest.mark.freeze_time(MORNING)

@@ -17,6 +17,7 @@ from custom_components.flatpeak.api import (
     PriceList,
     TariffDirection,
 )
+from custom_components.flatpeak.metering import PricedWindow
 from custom_components.flatpeak.prices import Prices
 
 MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -163,3 +164,36 @@ async def test_trouble_keeps_what_is_known() -> None:
     with pytest.raises(FlatPeakConnectionError):
         await prices.async_ask(IMPORT, MIDNIGHT, hours(24))
     assert prices.now(IMPORT, hours(23)) == Decimal("0.3")
+
+
+@pytest.mark.parametrize(
+    ("rates", "money", "sign"),
+    [
+        (("0.1", "0.2"), "1", 1),
+        (("0.1", "0.2"), "-1", -1),
+        (("-0.1", "-0.2"), "-1", 1),
+        (("-0.1", "-0.2"), "1", -1),
+        (("0.1", "-0.2"), "1", None),
+        (("0", "0"), "1", None),
+        ((None, None), "1", None),
+        (("0.1", "0.2"), "0", None),
+        (("0.1", "0.2"), None, None),
+        ((), "1", None),
+    ],
+)
+async def test_sign_of_earnings(
+    rates: tuple[str | None, ...], money: str | None, sign: int | None
+) -> None:
+    """It shows where money was earned while the price had one sign throughout."""
+    client = Client()
+    prices = Prices(cast("FlatPeakClient", client), "loc_1")
+    client.stretches = [(n, n + 1, rate) for n, rate in enumerate(rates)]
+    await prices.async_ask(EXPORT, hours(0), hours(2))
+    window = PricedWindow(
+        start=hours(0),
+        end=hours(2),
+        mwh=1_000_000,
+        money=None if money is None else Decimal(money),
+    )
+    assert prices.earning_sign([window]) == sign
+    assert prices.earning_sign([]) is None

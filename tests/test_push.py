@@ -22,6 +22,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
 from custom_components.flatpeak.journal import MeterState, Status
+from custom_components.flatpeak.metering import Origin
 from custom_components.flatpeak.meters import new_meter
 
 from .desk import is_record
@@ -222,9 +223,13 @@ async def test_unload_during_a_request(
     home.simulator.fail(INSTANT, kind=FaultKind.DELAY, delay=600, skip=1, stored=stored)
     await home.live_rows(BEGIN + 2 * SLOT, use(BEGIN))
     await begin_push(home, BEGIN + 3 * SLOT + PUSHED, before + 2)
+    key, ledger = key_of(entry, GRID), entry.runtime_data.ledger
     await home.hass.config_entries.async_unload(entry.entry_id)
     assert entry.state is ConfigEntryState.NOT_LOADED
     assert len(sent(home)) == before + 2, "the third was not sent any more"
+    line = ledger.book.get(key, BEGIN + 2 * SLOT)
+    assert line, "the first was answered, and that is kept"
+    assert line.origin is Origin.INSTANT
     await home.set_up(entry)
     await home.live(BEGIN + 10 * SLOT, use)
     assert_settled(home, entry, 9)

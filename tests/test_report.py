@@ -9,12 +9,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from custom_components.flatpeak.api import FlatPeakPriceUnavailableError
+from custom_components.flatpeak.api import (
+    FlatPeakClient,
+    FlatPeakPriceUnavailableError,
+    TariffDirection,
+)
 from custom_components.flatpeak.book import Line
 from custom_components.flatpeak.journal import MeterState
 from custom_components.flatpeak.metering import Anchor, Origin, Total
 from custom_components.flatpeak.report import LocationReport, async_review
-from custom_components.flatpeak.snapshot import Periods
+from custom_components.flatpeak.snapshot import Figures, Periods, net_figures
 
 from .desk import DEVICE, EXPORT, IMPORT, START, WH, WINDOW, Desk, open_desk
 from .home import ACCOUNT
@@ -116,6 +120,20 @@ async def test_quote_is_confirmed(desk: Desk) -> None:
     assert (found.start, found.origin, found.money) == (START, Origin.REPORT, money)
 
 
+async def test_quote_of_the_right_money_is_confirmed(desk: Desk) -> None:
+    """Where the records are read anyway, they say that one was stored."""
+    line = desk.line((IMPORT, START))
+    desk.book.append([(IMPORT, replace(line, origin=Origin.QUOTE))])
+    desk.simulator.add_record(desk.location, START, START + HOUR, 500)
+    assert await review_origins(desk) == [Origin.REPORT]
+
+
+async def review_origins(desk: Desk) -> list[Origin | None]:
+    """Return where the money of changed lines comes from."""
+    lines, _ = await review(desk)
+    return [line.origin for _, line in lines]
+
+
 async def test_foreign_record_changes_nothing(desk: Desk) -> None:
     """What others recorded makes the sums differ, but is none of our windows."""
     desk.simulator.add_record(desk.location, START, START + HOUR, 500)
@@ -198,11 +216,29 @@ async def alone(flatpeak: FlatPeakSimulator, tmp_path: Path) -> AsyncIterator[De
         yield desk
 
 
+class Net:
+    """The reports of both directions, netted as the coordinator does."""
+
+    def __init__(self, client: FlatPeakClient, location: str) -> None:
+        """Prepare one report for each direction."""
+        self._reports = [
+            LocationReport(client, location, direction)
+            for direction in (TariffDirection.IMPORT, TariffDirection.EXPORT)
+        ]
+
+    async def async_figures(self, periods: Periods, now: datetime) -> Figures:
+        """Return what was bought less what was sold."""
+        bought, sold = [
+            await report.async_figures(periods, now) for report in self._reports
+        ]
+        return net_figures([bought], [sold])
+
+
 @pytest.mark.parametrize("name", SAFE)
 async def test_totals_of_a_location(alone: Desk, name: str) -> None:
     """Each period is what was bought less what was sold, whatever a report is like."""
     alone.simulator.switches = SAFE[name]
-    report = LocationReport(alone.outbox._client, alone.location)
+    report = Net(alone.outbox._client, alone.location)
     periods = Periods(today=date(2026, 11, 11), zone=LONDON)
     figures = await report.async_figures(periods, NOW)
     assert shown(figures.today) == total(900, "0.2585")
@@ -214,23 +250,23 @@ async def test_totals_of_a_location(alone: Desk, name: str) -> None:
 
 async def test_past_is_asked_for_rarely(alone: Desk) -> None:
     """What is past is read again after six hours, or when a day has ended."""
-    report = LocationReport(alone.outbox._client, alone.location)
+    report = Net(alone.outbox._client, alone.location)
     periods = Periods(today=date(2026, 11, 11), zone=LONDON)
     counts = []
-    for today, hours in ((periods, 0), (periods, 5), (periods, 6), (periods, 7)):
+    for today, hours in ((periods, 0), (periods, 5), (periods, 9), (periods, 10)):
         before = len(alone.simulator.requests)
         await report.async_figures(today, NOW + HOUR * hours)
         counts.append(len(alone.simulator.requests) - before)
     assert counts == [8, 2, 8, 2]
     before = len(alone.simulator.requests)
     tomorrow = Periods(today=date(2026, 11, 12), zone=LONDON)
-    await report.async_figures(tomorrow, NOW + 15 * HOUR)
+    await report.async_figures(tomorrow, NOW + 29 * HOUR / 2)
     assert len(alone.simulator.requests) - before == 8
 
 
 async def test_first_instant_of_a_month(alone: Desk) -> None:
     """A period without any length is 0, and not asked for."""
-    report = LocationReport(alone.outbox._client, alone.location)
+    report = Net(alone.outbox._client, alone.location)
     periods = Periods(today=date(2026, 11, 1), zone=LONDON)
     figures = await report.async_figures(periods, periods.start(periods.today))
     assert figures.today == figures.this_month == Total()
@@ -244,10 +280,10 @@ async def test_home_that_sells_nothing(alone: Desk) -> None:
     location = alone.simulator.add_location(ACCOUNT, tariff=tariff)
     alone.simulator.add_record(location, NOW - HOUR, NOW, 1000)
     periods = Periods(today=date(2026, 11, 11), zone=LONDON)
-    figures = await LocationReport(client, location).async_figures(periods, NOW)
+    figures = await Net(client, location).async_figures(periods, NOW)
     assert shown(figures.today) == total(1000, "0.25")
     assert figures.yesterday == Total()
 
     nothing = alone.simulator.add_location(ACCOUNT, tariff=None)
     with pytest.raises(FlatPeakPriceUnavailableError):
-        await LocationReport(client, nothing).async_figures(periods, NOW)
+        await Net(client, nothing).async_figures(periods, NOW)

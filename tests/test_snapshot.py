@@ -336,6 +336,14 @@ def test_the_net_of_bought_and_sold() -> None:
     assert net.current_cost is None
 
 
+def test_the_net_where_earnings_have_a_minus_sign() -> None:
+    """What was earned lowers the net; its energy does so in any case."""
+    net = net_figures([of("5", 3)], [of("-2", 1)], -1)
+    assert net.today is not None
+    assert net.today.money == 3
+    assert net.today.kwh == 2
+
+
 def test_the_net_without_one_side() -> None:
     """A home that sells nothing, or of which only the sold energy is known."""
     bought = net_figures([of("5")], [])

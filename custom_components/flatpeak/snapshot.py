@@ -142,7 +142,7 @@ def _between(days: Mapping[date, Total], first: date, end: date) -> Total:
 
 
 def net_figures(
-    imports: Sequence[Figures], exports: Sequence[Figures], earning_sign: int
+    imports: Sequence[Figures], exports: Sequence[Figures], earning_sign: int = 1
 ) -> Figures:
     """Return a location's figures: what was bought less what was sold."""
     figures = [*imports, *exports]

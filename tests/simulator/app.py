@@ -1,6 +1,5 @@
 """HTTP around the core: logging, faults and broken connections."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -84,7 +83,7 @@ async def _respond(
         return respond(execute())
     done = execute() if fault.stored else None
     if fault.delay:
-        await asyncio.sleep(fault.delay)
+        await core.pause(fault.delay)
     late = core.switches.execution is Execution.LATE
     if fault.kind is FaultKind.DELAY:
         gone = request.transport is None or request.transport.is_closing()

@@ -1,8 +1,10 @@
 """The simulated FlatPeak without its HTTP: state, rules and the handles for tests."""
 
+import asyncio
 from base64 import b64decode
 import binascii
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -98,6 +100,7 @@ class Core:
         self._tokens: dict[str, Token] = {}
         self._agenda: list[tuple[datetime, int, Callable[[], object]]] = []
         self._numbers = count(1)
+        self.stopping = asyncio.Event()
 
     # -- time ------------------------------------------------------------------
 
@@ -119,6 +122,12 @@ class Core:
         """Plan work; it is done when the clock has passed it and anyone looks."""
         due = self.now + timedelta(seconds=seconds)
         heappush(self._agenda, (due, next(self._numbers), action))
+
+    async def pause(self, seconds: float) -> None:
+        """Keep a request waiting, though not for longer than the server runs."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
 
     def catch_up(self) -> None:
         """Do the planned work that is due."""

@@ -52,6 +52,7 @@ class FlatPeakSimulator(Core):
 
     async def stop(self) -> None:
         """Break all connections and be gone."""
+        self.stopping.set()
         await self._runner.cleanup()
 
     async def listen(self) -> None:
