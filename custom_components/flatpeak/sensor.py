@@ -46,98 +46,76 @@ class FlatPeakSensorEntityDescription(SensorEntityDescription):
     money: str | None = None
 
 
-def _cost(
-    key: str, total: TotalOf, first_day: StartOf | None, *, enabled: bool = True
-) -> FlatPeakSensorEntityDescription:
-    """Describe the money of a period."""
+# What the figures of a period say, and how it is shown.
+MEASURES: dict[str, tuple[Callable[[Total], Decimal | None], dict[str, Any]]] = {
+    "cost": (
+        lambda total: total.money,
+        {
+            "device_class": SensorDeviceClass.MONETARY,
+            "suggested_display_precision": 2,
+            "money": "",
+        },
+    ),
+    "energy": (
+        lambda total: total.kwh,
+        {
+            "device_class": SensorDeviceClass.ENERGY,
+            "native_unit_of_measurement": UnitOfEnergy.KILO_WATT_HOUR,
+            "suggested_display_precision": 2,
+        },
+    ),
+    "carbon": (  # grams of CO2 equivalent
+        lambda total: total.carbon,
+        {
+            "device_class": SensorDeviceClass.WEIGHT,
+            "native_unit_of_measurement": UnitOfMass.GRAMS,
+            "suggested_display_precision": 0,
+        },
+    ),
+}
+PERIODS: dict[str, tuple[TotalOf, StartOf | None]] = {
+    "today": (lambda figures: figures.today, lambda periods: periods.today),
+    "this_month": (lambda figures: figures.this_month, lambda periods: periods.month),
+    "yesterday": (lambda figures: figures.yesterday, lambda periods: periods.yesterday),
+    "last_month": (
+        lambda figures: figures.last_month,
+        lambda periods: periods.last_month,
+    ),
+    "total": (lambda figures: figures.all_time, None),
+}
 
-    def value(_: Snapshot, figures: Figures) -> Decimal | None:
-        found = total(figures)
-        return found.money if found else None
+
+def _sum(
+    measure: str, period: str, *, enabled: bool = True
+) -> FlatPeakSensorEntityDescription:
+    """Describe the sum of a period."""
+    value, shown = MEASURES[measure]
+    total_of, first_day = PERIODS[period]
+
+    def read(_: Snapshot, figures: Figures) -> Decimal | None:
+        total = total_of(figures)
+        return value(total) if total else None
 
     return FlatPeakSensorEntityDescription(
-        key=key,
-        translation_key=key,
-        device_class=SensorDeviceClass.MONETARY,
+        key=f"{measure}_{period}",
+        translation_key=f"{measure}_{period}",
         state_class=SensorStateClass.TOTAL,
-        suggested_display_precision=2,
         entity_registry_enabled_default=enabled,
-        value_fn=value,
+        value_fn=read,
         first_day_fn=first_day,
-        money="",
+        **shown,
     )
-
-
-def _energy(
-    key: str, total: TotalOf, first_day: StartOf
-) -> FlatPeakSensorEntityDescription:
-    """Describe the energy of a period."""
-
-    def value(_: Snapshot, figures: Figures) -> Decimal | None:
-        found = total(figures)
-        return found.kwh if found else None
-
-    return FlatPeakSensorEntityDescription(
-        key=key,
-        translation_key=key,
-        device_class=SensorDeviceClass.ENERGY,
-        state_class=SensorStateClass.TOTAL,
-        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
-        suggested_display_precision=2,
-        value_fn=value,
-        first_day_fn=first_day,
-    )
-
-
-def _carbon(
-    key: str, total: TotalOf, first_day: StartOf
-) -> FlatPeakSensorEntityDescription:
-    """Describe the carbon of a period, in grams of CO2 equivalent."""
-
-    def value(_: Snapshot, figures: Figures) -> Decimal | None:
-        found = total(figures)
-        return found.carbon if found else None
-
-    return FlatPeakSensorEntityDescription(
-        key=key,
-        translation_key=key,
-        device_class=SensorDeviceClass.WEIGHT,
-        state_class=SensorStateClass.TOTAL,
-        native_unit_of_measurement=UnitOfMass.GRAMS,
-        suggested_display_precision=0,
-        entity_registry_enabled_default=False,
-        value_fn=value,
-        first_day_fn=first_day,
-    )
-
-
-def _today(periods: Periods) -> date:
-    return periods.today
-
-
-def _this_month(periods: Periods) -> date:
-    return periods.month
 
 
 PERIOD_SENSORS = (
-    _cost("cost_today", lambda figures: figures.today, _today),
-    _cost("cost_this_month", lambda figures: figures.this_month, _this_month),
-    _energy("energy_today", lambda figures: figures.today, _today),
-    _energy("energy_this_month", lambda figures: figures.this_month, _this_month),
-    _cost(
-        "cost_yesterday",
-        lambda figures: figures.yesterday,
-        lambda periods: periods.yesterday,
-        enabled=False,
-    ),
-    _cost(
-        "cost_last_month",
-        lambda figures: figures.last_month,
-        lambda periods: periods.last_month,
-        enabled=False,
-    ),
-    _carbon("carbon_today", lambda figures: figures.today, _today),
-    _carbon("carbon_this_month", lambda figures: figures.this_month, _this_month),
+    _sum("cost", "today"),
+    _sum("cost", "this_month"),
+    _sum("energy", "today"),
+    _sum("energy", "this_month"),
+    _sum("cost", "yesterday", enabled=False),
+    _sum("cost", "last_month", enabled=False),
+    _sum("carbon", "today", enabled=False),
+    _sum("carbon", "this_month", enabled=False),
     FlatPeakSensorEntityDescription(
         key="data_until",
         translation_key="data_until",
@@ -149,7 +127,7 @@ PERIOD_SENSORS = (
 
 # What only our own books know.
 BOOK_SENSORS = (
-    _cost("cost_total", lambda figures: figures.all_time, None, enabled=False),
+    _sum("cost", "total", enabled=False),
     FlatPeakSensorEntityDescription(
         key="pending_records",
         translation_key="pending_records",
