@@ -541,3 +541,14 @@ async def test_nothing_is_logged_in_good_times(
     await home.go_to(datetime(2026, 11, 11, 12, 50, tzinfo=UTC))
     assert len(trouble()) == 1
     assert location not in trouble()[0]
+
+
+@pytest.mark.freeze_time(MORNING)
+async def test_one_meter_without_a_price(home: Home, location: str) -> None:
+    """What is wrong with one direction does not keep the others from being polled."""
+    entry = await set_up(home, location, {GRID: ("import", "grid")})
+    await home.live(MORNING + 3 * SLOT, use)
+    home.simulator.set_problem(location, "IMPORT", "no_price_data")
+    await home.go_to(MORNING + timedelta(hours=12))
+    assert coordinator_of(entry).last_update_success
+    assert home.value("energy_today") > 0

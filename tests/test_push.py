@@ -199,6 +199,13 @@ async def test_outage_of_the_cloud(home: Home, entry: MockConfigEntry) -> None:
     assert starts == sorted(starts)
 
 
+@pytest.fixture
+def clock_goes_on(home: Home) -> Iterator[None]:
+    """Let what still waits for the clock end, also when a test fails."""
+    yield
+    home.freezer.tick(HOUR)
+
+
 async def begin_push(home: Home, at: datetime, requests: int) -> None:
     """Start a push that cannot end, and wait until so many requests have arrived."""
     home.freezer.move_to(at)
@@ -209,10 +216,10 @@ async def begin_push(home: Home, at: datetime, requests: int) -> None:
             return
         # The clock stands still, but threads and sockets need time.
         await loop.run_in_executor(None, time.sleep, 0.002)
-    await home.go_to(at + HOUR)
     pytest.fail("The push did not begin")
 
 
+@pytest.mark.usefixtures("clock_goes_on")
 @pytest.mark.parametrize("stored", [False, True])
 async def test_unload_during_a_request(
     home: Home, entry: MockConfigEntry, *, stored: bool
@@ -250,6 +257,7 @@ async def test_nothing_is_sent_while_stopping(
     assert_settled(home, entry, 5)
 
 
+@pytest.mark.usefixtures("clock_goes_on")
 async def test_one_push_at_a_time(home: Home, entry: MockConfigEntry) -> None:
     """A run of the recorder during a push starts no second one."""
     await home.live(BEGIN + 2 * SLOT, use)

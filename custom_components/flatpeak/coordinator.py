@@ -21,6 +21,8 @@ from .api import (
     FlatPeakAuthenticationError,
     FlatPeakClient,
     FlatPeakError,
+    FlatPeakPriceUnavailableError,
+    FlatPeakRefusedError,
     TariffDirection,
 )
 from .const import (
@@ -196,10 +198,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             yesterday = self._periods(now).yesterday
             since = day_start(yesterday, self._zone)
             for key in self.meters:
-                state = self.ledger.journal.meters[key]
-                book = self.ledger.book
-                lines = await async_review(self._client, key, state, book, since)
-                await self.ledger.async_book(lines)
+                await self._review(key, since)
             await self.ledger.async_fold(now, self._zone)
             self._full_poll_due = self._next_full_poll(now)
         if not self.has_grid_meter:
@@ -208,6 +207,18 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 await report.async_figures(periods, now) for report in self._reports
             ]
             await self._learn_earning_sign(self._reports[-1].today)
+
+    async def _review(self, key: str, since: datetime) -> None:
+        """Look at a meter's records again; what is wrong with one is not with all."""
+        state = self.ledger.journal.meters[key]
+        try:
+            lines = await async_review(
+                self._client, key, state, self.ledger.book, since
+            )
+        except (FlatPeakPriceUnavailableError, FlatPeakRefusedError) as error:
+            _LOGGER.debug("No second look at %s: %s", self.meters[key].title, error)
+            return
+        await self.ledger.async_book(lines)
 
     def _next_full_poll(self, now: datetime) -> datetime:
         """Return when to look at everything again: ten past 0, 6, 12 or 18 o'clock."""
@@ -341,9 +352,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     @callback
     def _publish(self, _now: datetime | None = None) -> None:
         """Show the present state of the books."""
-        if self.data is not None:
-            self.data = self._take_snapshot()
-            self.async_update_listeners()
+        self.data = self._take_snapshot()
+        self.async_update_listeners()
         async_show(
             self.hass,
             self.config_entry.entry_id,

@@ -14,6 +14,7 @@ from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
 from custom_components.flatpeak.journal import Status
 from custom_components.flatpeak.quarantine import issue_id
+from custom_components.flatpeak.repairs import async_create_fix_flow
 
 from .home import ACCOUNT, Home
 
@@ -135,6 +136,12 @@ async def test_decision_after_unload(
     async with client.post(url, json={"next_step_id": "accept"}) as response:
         result = await response.json()
     assert (result["type"], result["reason"]) == ("abort", "entry_not_loaded")
+
+
+async def test_issue_of_nobody(home: Home) -> None:
+    """An issue that names no meter is a mistake of ours."""
+    with pytest.raises(ValueError, match="name their entry"):
+        await async_create_fix_flow(home.hass, "made_up", None)
 
 
 async def test_removed_entry_asks_nothing(
