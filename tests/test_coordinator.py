@@ -14,7 +14,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.flatpeak.const import DOMAIN
-from custom_components.flatpeak.coordinator import FlatPeakCoordinator
+from custom_components.flatpeak.coordinator import FlatPeakCoordinator, _rate
 from custom_components.flatpeak.metering import Origin
 from custom_components.flatpeak.meters import device_reference_id
 
@@ -552,3 +552,22 @@ async def test_one_meter_without_a_price(home: Home, location: str) -> None:
     await home.go_to(MORNING + timedelta(hours=12))
     assert coordinator_of(entry).last_update_success
     assert home.value("energy_today") > 0
+
+
+@pytest.mark.parametrize(
+    ("price", "power", "rate"),
+    [
+        ("0.25", "2", "0.500000"),
+        ("-0.25", "2", "-0.500000"),
+        ("-0.25", "0", "0.000000"),
+        (None, "2", None),
+        ("0.25", None, None),
+    ],
+)
+def test_cost_rate(price: str | None, power: str | None, rate: str | None) -> None:
+    """What is unknown stays unknown, and nothing costs minus nothing."""
+    found = _rate(
+        None if price is None else Decimal(price),
+        None if power is None else Decimal(power),
+    )
+    assert (None if found is None else str(found)) == rate

@@ -411,9 +411,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             power = _power(self._pusher.latest.get(key), now)
             meters[key] = replace(
                 meter_figures(key, state, journal, book, periods),
-                rate=None
-                if price is None or power is None
-                else round(price * power, 6),
+                rate=_rate(price, power),
             )
         return Snapshot(
             periods=periods,
@@ -445,3 +443,10 @@ def _power(latest: Slice | None, now: datetime) -> Decimal | None:
         return None
     hours = Decimal((latest.end - latest.start).total_seconds()) / 3600
     return Decimal(latest.mwh) / 1_000_000 / hours
+
+
+def _rate(price: Decimal | None, power: Decimal | None) -> Decimal | None:
+    """Return the cost per hour; no power at a negative price costs 0, not -0."""
+    if price is None or power is None:
+        return None
+    return round(price * power, 6) + 0
