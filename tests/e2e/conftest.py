@@ -1,11 +1,11 @@
 """A FlatPeak, a Home Assistant with the living house, and a browser for a module."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from playwright.async_api import ConsoleMessage, Locator, Page
+from playwright.async_api import ConsoleMessage, Locator, Page, expect
 import pytest
 import pytest_asyncio
 from pytest_socket import enable_socket
@@ -22,7 +22,8 @@ HOME_ID, COTTAGE_ID = "loc_home", "loc_cottage"
 SENT_BEFORE_KILL = 12
 SCREENSHOTS = ROOT / "screenshots"
 
-type Check = Callable[[], Awaitable[bool]]
+# A busy machine is slow; nobody waits longer than it takes.
+expect.set_options(timeout=20_000)
 
 
 class Screen:
