@@ -320,6 +320,8 @@ async def test_devices(home: Home, entry: MockConfigEntry) -> None:
     assert devices.keys() == {"Home", "Grid import", "Grid export", "Heat pump"}
     location = entry.data["location_id"]
     assert devices["Home"].identifiers == {(DOMAIN, f"{location}_location")}
+    services = [name for name, device in devices.items() if device.entry_type]
+    assert services == ["Home"]
     assert devices["Home"].entry_type is dr.DeviceEntryType.SERVICE
     assert devices["Home"].config_subentry_id is None
     for subentry in entry.subentries.values():

@@ -285,6 +285,7 @@ def test_invariant_4_a_quote_and_its_record_count_once(book: Book) -> None:
     assert figures.today.money == 4
     assert figures.today.unpriced == 0
     assert figures.pending == 1
+    assert figures.data_until == NOON, "the price is known, only the copy is in doubt"
     assert figures.current_cost == 3
 
 

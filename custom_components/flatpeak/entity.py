@@ -31,7 +31,7 @@ class FlatPeakEntity(CoordinatorEntity[FlatPeakCoordinator]):
         self._attr_unique_id = f"{location_id}_{key}_{description.key}"
         self._attr_device_info = DeviceInfo(
             identifiers={(DOMAIN, f"{location_id}_{key}")},
-            entry_type=DeviceEntryType.SERVICE,
+            entry_type=None if meter else DeviceEntryType.SERVICE,
             manufacturer="FlatPeak",
             name=meter.title if meter else coordinator.config_entry.title,
         )

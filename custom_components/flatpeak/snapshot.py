@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from .book import Book
-from .journal import Journal, MeterState, Status
+from .journal import Journal, MeterState, Queued, Status
 from .metering import (
     Origin,
     PricedWindow,
@@ -129,11 +129,21 @@ def meter_figures(
         since=periods.start(min(days)) if days else state.cut_until,
         current_cost=latest.money if latest else None,
         data_until=min(
-            (item.window.start for item in waiting if item.status in UNDER_WAY),
+            (
+                item.window.start
+                for item in waiting
+                if item.status in UNDER_WAY and not _is_priced(book, item)
+            ),
             default=state.cut_until,
         ),
         pending=len(waiting),
     )
+
+
+def _is_priced(book: Book, item: Queued) -> bool:
+    """Return whether a record that is under way has a price already, by a quote."""
+    line = book.get(item.meter, item.window.start)
+    return line is not None and line.money is not None
 
 
 def _between(days: Mapping[date, Total], first: date, end: date) -> Total:
