@@ -15,6 +15,7 @@ from custom_components.flatpeak.book import Book
 from custom_components.flatpeak.journal import Journal, MeterState, Queued, Status
 from custom_components.flatpeak.metering import PricedWindow, Stream, Window
 from custom_components.flatpeak.outbox import Key, Outbox, Round, key_of
+from custom_components.flatpeak.pace import Pace
 
 from .home import ACCOUNT, KEY
 from .simulator import FlatPeakSimulator
@@ -43,10 +44,12 @@ class Desk:
         simulator.clock = self._clock
         self.location = simulator.add_location(ACCOUNT, tariff="daynight")
         self.book = Book(folder, "entry")
+        self.pace = Pace(self._clock)
         self.outbox = Outbox(
             client,
             self.location,
             self.book,
+            self.pace,
             include_carbon=True,
             utcnow=self._clock,
         )

@@ -14,9 +14,10 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.flatpeak.const import DOMAIN
-from custom_components.flatpeak.coordinator import FlatPeakCoordinator, _rate
+from custom_components.flatpeak.coordinator import FlatPeakCoordinator
 from custom_components.flatpeak.metering import Origin
 from custom_components.flatpeak.meters import device_reference_id
+from custom_components.flatpeak.snapshot import _rate
 
 from .desk import is_record
 from .home import ACCOUNT, KEY, Home

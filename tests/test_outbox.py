@@ -238,7 +238,7 @@ async def test_pauses_grow_and_end(desk: Desk) -> None:
     minutes = [pause // MINUTE for pause in pauses]
     assert minutes == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60]
     assert desk.status(key) is NEW
-    assert type(desk.outbox.last_error) is FlatPeakRateLimitError
+    assert type(desk.pace.last_error) is FlatPeakRateLimitError
 
     desk.simulator.faults.clear()
     await desk.cycle(desk.now + HOUR)

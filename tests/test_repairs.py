@@ -12,8 +12,8 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
+from custom_components.flatpeak.issues import Issue, issue_id
 from custom_components.flatpeak.journal import Status
-from custom_components.flatpeak.quarantine import issue_id
 from custom_components.flatpeak.repairs import async_create_fix_flow
 
 from .home import ACCOUNT, Home
@@ -56,7 +56,7 @@ async def answer(
     assert await async_setup_component(home.hass, "repairs", {})
     client = await hass_client()
     url = "/api/repairs/issues/fix"
-    identity = issue_id(entry.entry_id, meter_key(entry))
+    identity = issue_id(entry.entry_id, Issue.QUARANTINE, meter_key(entry))
     body = {"handler": DOMAIN, "issue_id": identity}
     async with client.post(url, json=body) as response:
         assert response.status == HTTPStatus.OK
@@ -76,7 +76,7 @@ async def test_invariant_9_impossible_energy_is_not_sent(
 ) -> None:
     """It reaches neither FlatPeak nor the sensors; what follows goes on."""
     issue = issue_registry.async_get_issue(
-        DOMAIN, issue_id(entry.entry_id, meter_key(entry))
+        DOMAIN, issue_id(entry.entry_id, Issue.QUARANTINE, meter_key(entry))
     )
     assert issue is not None
     assert issue.translation_placeholders is not None
@@ -111,7 +111,12 @@ async def test_invariant_9_user_decides(
     assert result["type"] == "create_entry"
     await home.live(BEGIN + timedelta(minutes=150), use)
     key = meter_key(entry)
-    assert issue_registry.async_get_issue(DOMAIN, issue_id(entry.entry_id, key)) is None
+    assert (
+        issue_registry.async_get_issue(
+            DOMAIN, issue_id(entry.entry_id, Issue.QUARANTINE, key)
+        )
+        is None
+    )
     assert home.value("pending_records", key) == 0
     lived = Decimal("0.05") * 29  # the first slot begins before the first row
     assert abs(home.value("energy_today", key) - lived - energy) <= Decimal("0.05")
@@ -127,7 +132,7 @@ async def test_decision_after_unload(
     """A location that is not loaded says so, and the question stays."""
     assert await async_setup_component(home.hass, "repairs", {})
     client = await hass_client()
-    identity = issue_id(entry.entry_id, meter_key(entry))
+    identity = issue_id(entry.entry_id, Issue.QUARANTINE, meter_key(entry))
     await home.hass.config_entries.async_unload(entry.entry_id)
     body = {"handler": DOMAIN, "issue_id": identity}
     async with client.post("/api/repairs/issues/fix", json=body) as response:
@@ -148,7 +153,7 @@ async def test_removed_entry_asks_nothing(
     home: Home, entry: MockConfigEntry, issue_registry: ir.IssueRegistry
 ) -> None:
     """With the entry its question goes."""
-    identity = issue_id(entry.entry_id, meter_key(entry))
+    identity = issue_id(entry.entry_id, Issue.QUARANTINE, meter_key(entry))
     assert issue_registry.async_get_issue(DOMAIN, identity)
     await home.hass.config_entries.async_remove(entry.entry_id)
     assert issue_registry.async_get_issue(DOMAIN, identity) is None

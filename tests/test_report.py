@@ -17,7 +17,8 @@ from custom_components.flatpeak.api import (
 from custom_components.flatpeak.book import Line
 from custom_components.flatpeak.journal import MeterState
 from custom_components.flatpeak.metering import Anchor, Origin, Total
-from custom_components.flatpeak.report import LocationReport, async_review
+from custom_components.flatpeak.report import LocationReport
+from custom_components.flatpeak.review import async_review
 from custom_components.flatpeak.snapshot import Figures, Periods, net_figures
 
 from .desk import DEVICE, EXPORT, IMPORT, START, WH, WINDOW, Desk, open_desk

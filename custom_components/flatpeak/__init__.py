@@ -5,16 +5,14 @@ from typing import Any
 
 from homeassistant.const import CONF_API_KEY, Platform
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.hass_dict import HassKey
 
 from .api import FlatPeakClient
-from .const import CONF_ACCOUNT_ID, CONF_BASE_URL, DOMAIN, SUBENTRY_METER
+from .const import CONF_ACCOUNT_ID, CONF_BASE_URL, DOMAIN
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
+from .issues import async_delete_issues
 from .ledger import Ledger
-from .meters import Meter
-from .quarantine import issue_id
 
 PLATFORMS = [Platform.SENSOR]
 
@@ -45,9 +43,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) ->
 async def async_remove_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> None:
     """Delete the books of a location that was removed, and what asks about them."""
     await Ledger(hass, entry.entry_id).async_remove()
-    for subentry in entry.get_subentries_of_type(SUBENTRY_METER):
-        key = Meter.from_subentry(subentry).key
-        ir.async_delete_issue(hass, DOMAIN, issue_id(entry.entry_id, key))
+    async_delete_issues(hass, entry)
 
 
 @callback

@@ -175,7 +175,7 @@ def _fold(lines: Iterable[Line], zone: tzinfo) -> Iterable[Line]:
             meter,
             local_date(window.start, zone),
             window.currency,
-            window.money is None,
+            not window.is_priced,
         )
         groups[key].append(window)
     for (meter, _, currency, unpriced), windows in groups.items():
@@ -230,7 +230,7 @@ def _format(line: Line) -> str:
         ),
         None if window.confidence is None else str(window.confidence),
         window.origin,
-        window.estimated + 2 * window.partial,
+        window.estimated + 2 * window.partial + 4 * window.doubted,
     ]
     return json.dumps(data, separators=(",", ":")) + "\n"
 
@@ -249,4 +249,5 @@ def _parse(text: str) -> Line:
         origin=None if origin is None else Origin(origin),
         estimated=bool(flags & 1),
         partial=bool(flags & 2),
+        doubted=bool(flags & 4),
     )

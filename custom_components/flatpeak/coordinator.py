@@ -1,10 +1,9 @@
 """One location: when to push, when to poll, and what the entities then show."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
-from decimal import Decimal
 import hashlib
 import logging
 from typing import override
@@ -30,22 +29,22 @@ from .const import (
     CONF_LOCATION_ID,
     CONF_WINDOW,
     DIRECTION_EXPORT,
-    DIRECTION_IMPORT,
     DOMAIN,
     KIND_GRID,
     SUBENTRY_METER,
     WINDOW_DEFAULT,
 )
 from .errors import error_key, placeholders
-from .journal import MeterState
 from .ledger import Ledger
-from .metering import PricedWindow, Slice, Stream, day_start, local_date, next_day_start
-from .meters import Meter, device_reference_id
+from .metering import PricedWindow, day_start, local_date, next_day_start
+from .meters import Meter
 from .outbox import Outbox
+from .pace import Pace
 from .prices import Prices
 from .push import Pusher
 from .quarantine import async_show, released
-from .report import LocationReport, async_review
+from .report import LocationReport
+from .review import async_review
 from .snapshot import (
     PRICED,
     ROLLOVER,
@@ -53,9 +52,9 @@ from .snapshot import (
     Periods,
     Snapshot,
     current_day,
-    meter_figures,
-    net_figures,
+    take_snapshot,
 )
+from .streams import async_new_state
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -64,7 +63,6 @@ POLL_HOURS = 6
 # failed is tried again then.
 POLL_REPORT = timedelta(minutes=30)
 SHORTEST_OFFSET, LONGEST_OFFSET = 5, 60  # seconds
-RATE_AGE = timedelta(minutes=15)
 CONNECTED = "CONNECTED"
 
 type FlatPeakConfigEntry = ConfigEntry[FlatPeakCoordinator]
@@ -92,10 +90,12 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self.meters = {m.key: m for m in map(Meter.from_subentry, subentries)}
         self.ledger = Ledger(hass, entry.entry_id)
         self._client = client
+        self._pace = Pace(dt_util.utcnow)
         outbox = Outbox(
             client,
             self.location_id,
             self.ledger.book,
+            self._pace,
             include_carbon=entry.options.get(CONF_INCLUDE_CARBON, True),
             utcnow=dt_util.utcnow,
         )
@@ -254,36 +254,13 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             )
         for key, meter in self.meters.items():
             if key not in meters:
-                meters[key] = await self._new_state(meter, meters)
+                meters[key] = await async_new_state(
+                    self._client, self.location_id, meter, meters
+                )
         changed = replace(journal, facts=facts, meters=meters)
         if changed != journal:
             await self.ledger.async_write(changed)
             await self._take_zone()
-
-    async def _new_state(
-        self, meter: Meter, others: Mapping[str, MeterState]
-    ) -> MeterState:
-        """Return a new meter's state.
-
-        The first grid meter of a direction is recorded on the location, every other
-        one on a FlatPeak device of its own: two meters never write the same stream.
-        """
-        sells = meter.direction == DIRECTION_EXPORT
-        direction = TariffDirection.EXPORT if sells else TariffDirection.IMPORT
-        stream = Stream(
-            owner=self.location_id,
-            energy_direction=direction,
-            tariff_direction=direction,
-        )
-        taken = any(state.stream == stream for state in others.values())
-        if taken or meter.kind != KIND_GRID:
-            name = device_reference_id(meter.key)
-            devices = await self._client.async_list_devices(name)
-            device = next(iter(devices), None)
-            if device is None:
-                device = await self._client.async_create_device(name)
-            stream = replace(stream, owner=device.id)
-        return MeterState(stream=stream, source=meter.source)
 
     async def _ask_prices(self, now: datetime, *, anew: bool) -> None:
         """Read the prices of today and tomorrow: once a day, or where they run out."""
@@ -356,7 +333,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self.async_update_listeners()
         async_show(
             self.hass,
-            self.config_entry.entry_id,
+            self.config_entry,
             self.meters.values(),
             self.ledger.journal,
         )
@@ -394,59 +371,19 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         now = dt_util.utcnow()
         periods = self._periods(now)
         if self.data and self.data.periods.today < periods.today:
-            self.data = self._snapshot(self.data.periods, now)
+            self.data = self._picture(self.data.periods, now)
             self.async_update_listeners()
-        return self._snapshot(periods, now)
+        return self._picture(periods, now)
 
-    def _snapshot(self, periods: Periods, now: datetime) -> Snapshot:
+    def _picture(self, periods: Periods, now: datetime) -> Snapshot:
         """Derive everything from the books, the prices and the reports."""
-        journal, book = self.ledger.journal, self.ledger.book
-        prices = {
-            direction: self._prices.now(direction, now) for direction in TariffDirection
-        }
-        meters: dict[str, Figures] = {}
-        for key in self.meters:
-            state = journal.meters[key]
-            price = prices[TariffDirection(state.stream.tariff_direction)]
-            power = _power(self._pusher.latest.get(key), now)
-            meters[key] = replace(
-                meter_figures(key, state, journal, book, periods),
-                rate=_rate(price, power),
-            )
-        return Snapshot(
-            periods=periods,
-            currency=journal.facts.currency,
-            location=self._location_figures(meters),
-            meters=meters,
-            price=prices[TariffDirection.IMPORT],
-            export_price=prices[TariffDirection.EXPORT],
-            tariff_status=journal.facts.tariff_status.get("commodity_import"),
+        return take_snapshot(
+            periods,
+            now,
+            self.meters,
+            self.ledger.journal,
+            self.ledger.book,
+            prices={d: self._prices.now(d, now) for d in TariffDirection},
+            latest=self._pusher.latest,
+            reported=self._reported,
         )
-
-    def _location_figures(self, meters: Mapping[str, Figures]) -> Figures:
-        """Return the location's totals: from our grid meters, else from reports."""
-        sign = self.ledger.journal.facts.earning_sign
-        if not self.has_grid_meter:
-            bought, sold = self._reported[:1], self._reported[1:]
-            return net_figures(bought, sold, sign) if bought else Figures()
-        grid = [m for m in self.meters.values() if m.kind == KIND_GRID]
-        return net_figures(
-            [meters[m.key] for m in grid if m.direction == DIRECTION_IMPORT],
-            [meters[m.key] for m in grid if m.direction == DIRECTION_EXPORT],
-            sign,
-        )
-
-
-def _power(latest: Slice | None, now: datetime) -> Decimal | None:
-    """Return the mean power of the latest slice, in kW; None when it is too old."""
-    if latest is None or now - latest.end > RATE_AGE:
-        return None
-    hours = Decimal((latest.end - latest.start).total_seconds()) / 3600
-    return Decimal(latest.mwh) / 1_000_000 / hours
-
-
-def _rate(price: Decimal | None, power: Decimal | None) -> Decimal | None:
-    """Return the cost per hour; no power at a negative price costs 0, not -0."""
-    if price is None or power is None:
-        return None
-    return round(price * power, 6) + 0

@@ -15,9 +15,12 @@ from typing import Any
 from homeassistant.util import dt as dt_util
 from homeassistant.util.file import write_utf8_file_atomic
 
-from .metering import Anchor, Quality, Slice, Stream, Window
+from .metering import Anchor, Quality, Rule, Slice, Stream, Window
 
-VERSION = 1
+VERSION = 2  # 1 lacked the account's habits, batches and tries
+
+# What a record of version 1 did not have: held, tries, batch, error.
+NO_MORE: tuple[Any, ...] = (0, 0, None, None)
 
 
 class JournalVersionError(Exception):
@@ -42,6 +45,9 @@ class Queued:
     wh: int
     status: Status = Status.NEW
     attempted: datetime | None = None
+    tries: int = 0  # how often it was sent
+    batch: str | None = None  # id of the batch that it went in, until its fate is known
+    error: str | None = None  # why FlatPeak will not take it, in its words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +78,9 @@ class Facts:
     live_mode: bool | None = None
     tariff_status: Mapping[str, str] = field(default_factory=dict)
     earning_sign: int = 1  # -1 where FlatPeak gives what was earned a minus sign
+    rule: Rule = Rule.UNKNOWN  # what a second record of the same period does
+    lag: int = 0  # seconds: the longest that a record took to become visible
+    other_writer: bool = False  # somebody else sends our records: nothing is sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +105,7 @@ def read_journal(path: Path) -> Journal | None:
     if data["version"] > VERSION:
         raise JournalVersionError(str(data["version"]))
     return Journal(
-        facts=Facts(**data["facts"]),
+        facts=_facts(data["facts"]),
         meters={key: _meter(value) for key, value in data["meters"].items()},
         outbox=tuple(_queued(item) for item in data["outbox"]),
     )
@@ -112,6 +121,9 @@ def write_journal(path: Path, journal: Journal) -> None:
             "live_mode": journal.facts.live_mode,
             "tariff_status": dict(journal.facts.tariff_status),
             "earning_sign": journal.facts.earning_sign,
+            "rule": journal.facts.rule,
+            "lag": journal.facts.lag,
+            "other_writer": journal.facts.other_writer,
         },
         "meters": {key: _meter_data(state) for key, state in journal.meters.items()},
         "outbox": [_queued_data(item) for item in journal.outbox],
@@ -129,6 +141,10 @@ def _stamp(time: datetime | None) -> float | None:
         return None
     stamp = time.timestamp()
     return int(stamp) if stamp.is_integer() else stamp
+
+
+def _facts(data: dict[str, Any]) -> Facts:
+    return Facts(**{**data, "rule": Rule(data.get("rule", Rule.UNKNOWN))})
 
 
 def _meter_data(state: MeterState) -> dict[str, Any]:
@@ -200,11 +216,15 @@ def _queued_data(item: Queued) -> list[Any]:
         item.status,
         _stamp(item.attempted),
         window.held,
+        item.tries,
+        item.batch,
+        item.error,
     ]
 
 
 def _queued(data: list[Any]) -> Queued:
     meter, start, end, mwh, wh, estimated, partial, status, attempted, *more = data
+    held, tries, batch, error = [*more, *NO_MORE[len(more) :]]
     return Queued(
         meter=meter,
         window=Window(
@@ -213,9 +233,12 @@ def _queued(data: list[Any]) -> Queued:
             mwh=mwh,
             estimated=bool(estimated),
             partial=bool(partial),
-            held=more[0] if more else 0,
+            held=held,
         ),
         wh=wh,
         status=Status(status),
         attempted=_time(attempted),
+        tries=tries,
+        batch=batch,
+        error=error,
     )

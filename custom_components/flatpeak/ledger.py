@@ -95,7 +95,11 @@ class Ledger:
     def _is_booked(self, item: Queued) -> bool:
         """Return whether a record's fate is in the book; a quote leaves it open."""
         line = self.book.get(item.meter, item.window.start)
-        return line is not None and line.origin in SETTLED
+        return (
+            line is not None
+            and line.origin in SETTLED
+            and line.mwh == item.window.mwh  # a correction is not booked yet
+        )
 
     def _remove(self) -> None:
         """Delete both. Blocking."""

@@ -14,13 +14,10 @@ import logging
 from .api import (
     CostItem,
     EnergyDirection,
-    FlatPeakAccountDisabledError,
     FlatPeakAuthenticationError,
     FlatPeakClient,
     FlatPeakError,
     FlatPeakInvalidRequestError,
-    FlatPeakPriceUnavailableError,
-    FlatPeakRefusedError,
     MeterRecord,
     TariffDirection,
 )
@@ -34,13 +31,11 @@ from .metering import (
     match,
     record_reference_id,
 )
+from .pace import Pace
 
 _LOGGER = logging.getLogger(__name__)
 
 ROUND = 20  # records between two durable writes
-PRICE_PAUSE = timedelta(minutes=15)  # FlatPeak documentation, "Errors"
-SHORTEST_PAUSE = timedelta(minutes=1)
-LONGEST_PAUSE = timedelta(hours=1)
 # A record may become visible late; sent again before this it could be there twice.
 RESEND_AGE = timedelta(minutes=10)
 LOOKUPS = (timedelta(0), *(timedelta(minutes=m) for m in (1, 5, 30, 60)))
@@ -86,22 +81,19 @@ class Outbox:
         client: FlatPeakClient,
         location_id: str,
         book: Book,
+        pace: Pace,
         *,
         include_carbon: bool,
         utcnow: Callable[[], datetime],
     ) -> None:
-        """Begin without any pause."""
+        """Begin without having looked up anything."""
         self._client = client
         self._location_id = location_id
         self._book = book
         self._include_carbon = include_carbon
+        self._pace = pace
         self._utcnow = utcnow
-        # What waits, and until when: everything (""), one owner, one tariff direction.
-        self._pauses: dict[str, datetime] = {}
-        self._failures = 0
-        self._unpriced: set[str] = set()  # tariff directions that lacked a price
         self._lookups: dict[Key, _Lookup] = {}
-        self.last_error: FlatPeakError | None = None
 
     def due(
         self, outbox: Sequence[Queued], meters: Mapping[str, MeterState]
@@ -110,7 +102,8 @@ class Outbox:
         waiting = [
             item
             for item in outbox
-            if item.status is Status.NEW and self._may_ask(meters[item.meter])
+            if item.status is Status.NEW
+            and self._pace.may_ask_for(meters[item.meter].stream)
         ]
         return sorted(waiting, key=lambda item: item.window.start)[:ROUND]
 
@@ -127,7 +120,7 @@ class Outbox:
         """
         for number, item in enumerate(items):
             state = meters[item.meter]
-            if not self._may_ask(state):
+            if not self._pace.may_ask_for(state.stream):
                 result.changed[key_of(item)] = replace(item, status=Status.NEW)
                 continue
             try:
@@ -152,7 +145,7 @@ class Outbox:
         doubtful = [item for item in outbox if item.status is Status.ATTEMPTED]
         for item in sorted(doubtful, key=lambda item: item.window.start):
             state = meters[item.meter]
-            if not self._lookup_due(item) or not self._may_ask(state):
+            if not self._lookup_due(item) or not self._pace.may_ask_for(state.stream):
                 continue
             try:
                 await self._resolve(item, state, result)
@@ -166,13 +159,12 @@ class Outbox:
         if not item.wh:
             self._carry(item, result)
             return
-        if state.stream.tariff_direction in self._unpriced:
+        if self._pace.lacks_price(state.stream.tariff_direction):
             await self._quote(item, state)  # proves that there is a price again
         answer = await self._client.async_submit_record(
             self._record(item, state), include_carbon=self._include_carbon
         )
-        self._failures = 0
-        self.last_error = None
+        self._pace.succeeded()
         line = self._line(item, Origin.INSTANT, answer.item, answer.currency_code)
         result.booked.append((item.meter, line))
         result.done.add(key_of(item))
@@ -239,7 +231,7 @@ class Outbox:
             include_carbon=self._include_carbon,
             non_persistent=True,
         )
-        self._unpriced.discard(state.stream.tariff_direction)
+        self._pace.priced(state.stream.tariff_direction)
         return answer.item, answer.currency_code
 
     def _record(self, item: Queued, state: MeterState) -> MeterRecord:
@@ -294,7 +286,9 @@ class Outbox:
         if error.may_be_stored:
             self._lookups.pop(key_of(item), None)
         elif isinstance(error, FlatPeakInvalidRequestError):
-            result.changed[key_of(item)] = replace(item, status=Status.SET_ASIDE)
+            result.changed[key_of(item)] = replace(
+                item, status=Status.SET_ASIDE, error=str(error)
+            )
             _LOGGER.warning("FlatPeak does not accept a record: %s", error)
             return
         else:
@@ -302,32 +296,9 @@ class Outbox:
         self._pause(error, state)
 
     def _pause(self, error: FlatPeakError, state: MeterState) -> None:
-        """Wait: for a price, as long as the server says, or longer each time."""
-        self.last_error = error
-        now = self._utcnow()
+        """Wait with what this stream cannot have now."""
         stream = state.stream
-        match error:
-            case FlatPeakPriceUnavailableError():
-                self._unpriced.add(stream.tariff_direction)
-                self._pauses[stream.tariff_direction] = now + PRICE_PAUSE
-            case FlatPeakRefusedError():
-                self._pauses[stream.owner] = now + LONGEST_PAUSE
-            case FlatPeakAccountDisabledError():
-                self._pauses[""] = now + LONGEST_PAUSE
-            case _:
-                longer = SHORTEST_PAUSE * 2 ** min(self._failures, 10)
-                asked = timedelta(seconds=error.retry_after or 0)
-                self._pauses[""] = now + max(min(longer, LONGEST_PAUSE), asked)
-                self._failures += 1
-
-    def _may_ask(self, state: MeterState) -> bool:
-        """Return whether nothing says to wait."""
-        stream = state.stream
-        now = self._utcnow()
-        return all(
-            self._pauses.get(key, now) <= now
-            for key in ("", stream.owner, stream.tariff_direction)
-        )
+        self._pace.failed(error, stream.owner, stream.tariff_direction)
 
     def _lookup_due(self, item: Queued) -> bool:
         """Return whether it is time to look a record up (again)."""

@@ -1,6 +1,6 @@
 """The push: from new rows of the recorder to priced windows in the book."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
@@ -32,13 +32,19 @@ class Pusher:
         outbox: Outbox,
         meters: Mapping[str, Meter],
         minutes: int,
+        trusted_now: Callable[[], datetime | None] = dt_util.utcnow,
     ) -> None:
-        """Take what the cycle works on; `minutes` is the length of a window."""
+        """Take what the cycle works on; `minutes` is the length of a window.
+
+        `trusted_now` is None while our clock and FlatPeak's disagree: then nothing is
+        cut and nothing is sent.
+        """
         self._hass = hass
         self._ledger = ledger
         self._outbox = outbox
         self._meters = meters
         self._minutes = minutes
+        self._trusted_now = trusted_now
         self.latest: dict[str, Slice] = {}  # the newest settled slice of each meter
 
     async def async_push(self, zone: tzinfo) -> None:
@@ -48,14 +54,22 @@ class Pusher:
         not take the books: then nothing was sent that is not on disk.
         """
         async with self._ledger.lock:
+            if (now := self._trusted_now()) is None:
+                return
             await self._resolve()
-            journal = await self._cut(self._ledger.journal, zone)
-            due = self._outbox.due(journal.outbox, journal.meters)
+            journal = await self._cut(self._ledger.journal, zone, now)
+            due = self._due(journal)
             if journal is not self._ledger.journal and not due:
                 await self._ledger.async_write(journal)
             while due and not self._hass.is_stopping:
                 journal = await self._send(journal, due)
-                due = self._outbox.due(journal.outbox, journal.meters)
+                due = self._due(journal)
+
+    def _due(self, journal: Journal) -> list[Queued]:
+        """Return what can be sent now: nothing while somebody else sends it, too."""
+        if journal.facts.other_writer:
+            return []
+        return self._outbox.due(journal.outbox, journal.meters)
 
     async def _resolve(self) -> None:
         """Settle the fate of doubtful records."""
@@ -70,7 +84,9 @@ class Pusher:
         """Make a round durable, send it, and book what came back."""
         now = dt_util.utcnow()
         attempts = {
-            key_of(item): replace(item, status=Status.ATTEMPTED, attempted=now)
+            key_of(item): replace(
+                item, status=Status.ATTEMPTED, attempted=now, tries=item.tries + 1
+            )
             for item in due
         }
         outbox = Round(changed=attempts).apply(journal.outbox)
@@ -90,9 +106,8 @@ class Pusher:
         journal = self._ledger.journal
         self._ledger.journal = replace(journal, outbox=result.apply(journal.outbox))
 
-    async def _cut(self, journal: Journal, zone: tzinfo) -> Journal:
+    async def _cut(self, journal: Journal, zone: tzinfo, now: datetime) -> Journal:
         """Return the journal with the windows that closed; itself if none did."""
-        now = dt_util.utcnow()
         midnight = day_start(local_date(now, zone), zone)
         sources = {
             key: self._source_id(meter)

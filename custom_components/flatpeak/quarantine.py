@@ -3,21 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
-from .const import DOMAIN
+from .issues import Issue, async_set_issue
 from .journal import Journal, Queued, Status
 from .metering import release, to_wire
 from .meters import Meter
-
-ISSUE = "quarantine"
-
-
-def issue_id(entry_id: str, meter: str) -> str:
-    """Return the id of a meter's repair issue."""
-    return f"{ISSUE}_{entry_id}_{meter}"
 
 
 def held_records(journal: Journal, meter: str) -> list[Queued]:
@@ -47,29 +40,17 @@ def released(journal: Journal, meter: str, *, accept: bool) -> Journal:
 
 @callback
 def async_show(
-    hass: HomeAssistant, entry_id: str, meters: Iterable[Meter], journal: Journal
+    hass: HomeAssistant, entry: ConfigEntry, meters: Iterable[Meter], journal: Journal
 ) -> None:
     """Raise an issue for each meter with held energy, and clear the others."""
     for meter in meters:
-        identity = issue_id(entry_id, meter.key)
-        if not (held := held_records(journal, meter.key)):
-            ir.async_delete_issue(hass, DOMAIN, identity)
-            continue
-        ir.async_create_issue(
-            hass,
-            DOMAIN,
-            identity,
-            is_fixable=True,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=ISSUE,
-            translation_placeholders={
-                "meter": meter.title,
-                "energy": f"{sum(item.window.held for item in held) / 1e6:.3f}",
-                "start": _local(held[0]),
-                "max_power": f"{meter.max_power_kw:g}",
-            },
-            data={"entry_id": entry_id, "meter": meter.key},
-        )
+        held = held_records(journal, meter.key)
+        figures = held and {
+            "energy": f"{sum(item.window.held for item in held) / 1e6:.3f}",
+            "start": _local(held[0]),
+            "max_power": f"{meter.max_power_kw:g}",
+        }
+        async_set_issue(hass, entry, Issue.QUARANTINE, figures or None, meter)
 
 
 def _local(item: Queued) -> str:

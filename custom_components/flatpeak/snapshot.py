@@ -1,25 +1,30 @@
 """One immutable picture of everything the entities show."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
+from .api import TariffDirection
 from .book import Book
+from .const import DIRECTION_EXPORT, DIRECTION_IMPORT, KIND_GRID
 from .journal import Journal, MeterState, Queued, Status
 from .metering import (
     Origin,
     PricedWindow,
+    Slice,
     Total,
     day_start,
     local_date,
 )
+from .meters import Meter
 
 # A day ends for the sensors when its last window is priced, at the latest after this.
 ROLLOVER = timedelta(minutes=10)
 # Records that get their price by themselves; the others wait for somebody.
 UNDER_WAY = (Status.NEW, Status.ATTEMPTED)
 PRICED = (Origin.INSTANT, Origin.REPORT, Origin.QUOTE)
+RATE_AGE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +84,60 @@ class Snapshot:
     price: Decimal | None = None
     export_price: Decimal | None = None
     tariff_status: str | None = None
+
+
+def take_snapshot(
+    periods: Periods,
+    now: datetime,
+    meters: Mapping[str, Meter],
+    journal: Journal,
+    book: Book,
+    *,
+    prices: Mapping[TariffDirection, Decimal | None],
+    latest: Mapping[str, Slice],
+    reported: Sequence[Figures],
+) -> Snapshot:
+    """Derive everything that is shown.
+
+    `prices` are those of now per kWh, `latest` the newest settled slice of each meter,
+    `reported` what FlatPeak says the location bought and sold.
+    """
+    figures: dict[str, Figures] = {}
+    for key in meters:
+        state = journal.meters[key]
+        price = prices[TariffDirection(state.stream.tariff_direction)]
+        figures[key] = replace(
+            meter_figures(key, state, journal, book, periods),
+            rate=_rate(price, _power(latest.get(key), now)),
+        )
+    return Snapshot(
+        periods=periods,
+        currency=journal.facts.currency,
+        location=_location_figures(meters, figures, journal, reported),
+        meters=figures,
+        price=prices[TariffDirection.IMPORT],
+        export_price=prices[TariffDirection.EXPORT],
+        tariff_status=journal.facts.tariff_status.get("commodity_import"),
+    )
+
+
+def _location_figures(
+    meters: Mapping[str, Meter],
+    figures: Mapping[str, Figures],
+    journal: Journal,
+    reported: Sequence[Figures],
+) -> Figures:
+    """Return the location's totals: from our grid meters, else from reports."""
+    sign = journal.facts.earning_sign
+    grid = [meter for meter in meters.values() if meter.kind == KIND_GRID]
+    if not grid:
+        bought, sold = reported[:1], reported[1:]
+        return net_figures(bought, sold, sign) if bought else Figures()
+    return net_figures(
+        [figures[m.key] for m in grid if m.direction == DIRECTION_IMPORT],
+        [figures[m.key] for m in grid if m.direction == DIRECTION_EXPORT],
+        sign,
+    )
 
 
 def current_day(
@@ -181,3 +240,18 @@ def net_figures(
 def _latest(times: Iterable[datetime | None]) -> datetime | None:
     """Return the last of the known times."""
     return max((time for time in times if time), default=None)
+
+
+def _power(latest: Slice | None, now: datetime) -> Decimal | None:
+    """Return the mean power of the latest slice, in kW; None when it is too old."""
+    if latest is None or now - latest.end > RATE_AGE:
+        return None
+    hours = Decimal((latest.end - latest.start).total_seconds()) / 3600
+    return Decimal(latest.mwh) / 1_000_000 / hours
+
+
+def _rate(price: Decimal | None, power: Decimal | None) -> Decimal | None:
+    """Return the cost per hour; no power at a negative price costs 0, not -0."""
+    if price is None or power is None:
+        return None
+    return round(price * power, 6) + 0

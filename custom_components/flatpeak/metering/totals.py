@@ -30,6 +30,12 @@ class PricedWindow:
     origin: Origin | None = None
     estimated: bool = False
     partial: bool = False
+    doubted: bool = False  # the price cannot be right: the money is not counted
+
+    @property
+    def is_priced(self) -> bool:
+        """Return whether there is money to count."""
+        return self.money is not None and not self.doubted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +103,9 @@ class Total:
         """Return the total of one window."""
         return cls(
             mwh=line.mwh,
-            priced=int(line.money is not None),
-            unpriced=int(line.money is None),
-            money_sum=line.money or Decimal(0),
+            priced=int(line.is_priced),
+            unpriced=int(not line.is_priced),
+            money_sum=(line.money or Decimal(0)) if line.is_priced else Decimal(0),
             carbon_sum=line.carbon or Decimal(0),
             without_carbon=int(line.carbon is None),
         )

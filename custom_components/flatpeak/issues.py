@@ -1,0 +1,68 @@
+"""Repair issues: each is raised and cleared by the same call."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from .const import DOMAIN
+from .meters import Meter
+
+
+class Issue(StrEnum):
+    """What can be wrong with a meter, or with the location."""
+
+    QUARANTINE = "quarantine"  # energy that the meter cannot have carried
+
+
+# Those that ask for a decision; the others go away when their cause does.
+FIXABLE = {Issue.QUARANTINE}
+
+
+def issue_id(entry_id: str, issue: Issue, meter: str = "location") -> str:
+    """Return the id of an issue of a meter (key), or of the location."""
+    return f"{issue}_{entry_id}_{meter}"
+
+
+@callback
+def async_set_issue(
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    issue: Issue,
+    placeholders: Mapping[str, str] | None,
+    meter: Meter | None = None,
+) -> None:
+    """Raise an issue with what its text needs, or clear it: None.
+
+    The text may use `location`, and `meter` if there is one, besides.
+    """
+    key = meter.key if meter else "location"
+    identity = issue_id(entry.entry_id, issue, key)
+    if placeholders is None:
+        ir.async_delete_issue(hass, DOMAIN, identity)
+        return
+    names = {"location": entry.title, **({"meter": meter.title} if meter else {})}
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        identity,
+        is_fixable=issue in FIXABLE,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=issue,
+        translation_placeholders={**names, **placeholders},
+        data={"entry_id": entry.entry_id, "issue": issue, "meter": key},
+    )
+
+
+@callback
+def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Clear everything about an entry that is being removed."""
+    ours = [
+        identity
+        for domain, identity in ir.async_get(hass).issues
+        if domain == DOMAIN and f"_{entry.entry_id}_" in identity
+    ]
+    for identity in ours:
+        ir.async_delete_issue(hass, DOMAIN, identity)
