@@ -12,9 +12,10 @@ import aiohttp
 
 from custom_components.flatpeak.api import FlatPeakClient
 from custom_components.flatpeak.book import Book
+from custom_components.flatpeak.exchange import Exchange, Key, Round, key_of
 from custom_components.flatpeak.journal import Journal, MeterState, Queued, Status
 from custom_components.flatpeak.metering import PricedWindow, Stream, Window
-from custom_components.flatpeak.outbox import Key, Outbox, Round, key_of
+from custom_components.flatpeak.outbox import Outbox
 from custom_components.flatpeak.pace import Pace
 
 from .home import ACCOUNT, KEY
@@ -45,7 +46,7 @@ class Desk:
         self.location = simulator.add_location(ACCOUNT, tariff="daynight")
         self.book = Book(folder, "entry")
         self.pace = Pace(self._clock)
-        self.outbox = Outbox(
+        self.exchange = Exchange(
             client,
             self.location,
             self.book,
@@ -53,6 +54,7 @@ class Desk:
             include_carbon=True,
             utcnow=self._clock,
         )
+        self.outbox = Outbox(self.exchange)
         device = simulator.add_device(ACCOUNT)
         owners = {IMPORT: self.location, EXPORT: self.location, DEVICE: device}
         self.journal = Journal(
@@ -104,9 +106,7 @@ class Desk:
         before = len(self.simulator.requests)
         result = Round()
         try:
-            await self.outbox.async_resolve(
-                self.journal.outbox, self.journal.meters, result
-            )
+            await self.outbox.async_resolve(self.journal, result)
         finally:
             self._note(result)
         while due := self.outbox.due(self.journal.outbox, self.journal.meters):
@@ -120,7 +120,12 @@ class Desk:
     async def _send(self, due: Sequence[Queued]) -> None:
         """Mark a round as attempted and send it."""
         attempts = {
-            key_of(item): replace(item, status=Status.ATTEMPTED, attempted=self.now)
+            key_of(item): replace(
+                item,
+                status=Status.ATTEMPTED,
+                attempted=self.now,
+                tries=item.tries + 1,
+            )
             for item in due
         }
         self._note(Round(changed=attempts))
@@ -135,8 +140,12 @@ class Desk:
     def _note(self, result: Round) -> None:
         """Take up what a round came to."""
         self.book.append(result.booked)
-        outbox = result.apply(self.journal.outbox)
-        self.journal = replace(self.journal, outbox=outbox)
+        facts = self.journal.facts
+        self.journal = replace(
+            self.journal,
+            facts=replace(facts, lag=max(facts.lag, result.lag)),
+            outbox=result.apply(self.journal.outbox),
+        )
 
     async def live(
         self,

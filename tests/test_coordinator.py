@@ -209,12 +209,12 @@ async def test_push_asks_for_a_new_key(home: Home, location: str) -> None:
 
     home.simulator.add_account(ACCOUNT, KEY)
     await home.hass.config_entries.async_reload(entry.entry_id)
-    await home.live(MORNING + 8 * SLOT, use)
+    await home.live(MORNING + 10 * SLOT, use)
     assert home.value("pending_records") == 0
     assert home.value("cost_today") == home.simulator.stored_cost(
         location, MORNING, MIDNIGHT
     )
-    assert len(home.simulator.ledger.submissions) == 7
+    assert len(home.simulator.ledger.submissions) == 9
 
 
 @pytest.fixture

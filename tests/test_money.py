@@ -49,12 +49,6 @@ WORST = DEFAULT.but(
 )
 FLATPEAKS = {**VARIANTS, "worst": WORST}
 
-# Records that rightly wait for ever to be found in the report: by variant and source.
-WAITING = {
-    ("overwrite_key=owner", GRID): 1,  # so is every later one that could be a witness
-}
-
-
 # What money earned at a positive price is multiplied with.
 SIGN = {"export_sign=negative": -1}
 
@@ -195,8 +189,7 @@ async def test_every_flatpeak(home: Home, variant: str) -> None:
             assert books.value("cost_this_month", source) == money
             used = home.registers[source] - before[source]
             assert books.value("energy_today", source) == used
-            waiting = WAITING.get((variant, source), 0)
-            assert books.value("pending_records", source) == waiting
+            assert books.value("pending_records", source) == 0
         earned = truth(SOLD, start, end) * SIGN.get(variant, 1)
         assert books.value("cost_today") == truth(GRID, start, end) - earned
 

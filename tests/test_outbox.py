@@ -504,7 +504,7 @@ async def test_invariant_12_one_at_a_time(
 ) -> None:
     """Two locations of an account never ask at the same time."""
     simulator = desk.simulator
-    other = Desk(simulator, desk.outbox._client, desk.book._folder / "other")
+    other = Desk(simulator, desk.exchange.client, desk.book._folder / "other")
     desk.book._folder.joinpath("other").mkdir()
     at_once: list[int] = []
     execute = simulator.execute

@@ -1,22 +1,29 @@
 """Readings that cannot be right are held back until the user decides."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http import HTTPStatus
+import json
+from pathlib import Path
+import re
 
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+import custom_components.flatpeak
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
-from custom_components.flatpeak.issues import Issue, issue_id
+from custom_components.flatpeak.issues import FIXABLE, Issue, issue_id
 from custom_components.flatpeak.journal import Status
-from custom_components.flatpeak.repairs import async_create_fix_flow
+from custom_components.flatpeak.repairs import ANSWERS, async_create_fix_flow
 
-from .home import ACCOUNT, Home
+from .home import ACCOUNT, ENERGY, Home
+from .simulator.faults import FaultKind
 
 BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
 PUMP = "sensor.heat_pump"
@@ -157,3 +164,182 @@ async def test_removed_entry_asks_nothing(
     assert issue_registry.async_get_issue(DOMAIN, identity)
     await home.hass.config_entries.async_remove(entry.entry_id)
     assert issue_registry.async_get_issue(DOMAIN, identity) is None
+
+
+async def choose(home: Home, identity: str, answer: dict[str, str]) -> None:
+    """Open an issue's flow, and give an answer."""
+    assert await async_setup_component(home.hass, "repairs", {})
+    manager = home.hass.data["repairs"]["flow_manager"]
+    first = await manager.async_init(DOMAIN, data={"issue_id": identity})
+    result = await manager.async_configure(first["flow_id"], answer)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+
+
+@pytest.fixture
+async def grid(home: Home) -> MockConfigEntry:
+    """Return a home with one meter that has been read for half an hour."""
+    location = home.simulator.add_location(ACCOUNT)
+    home.add_sensor(PUMP)
+    entry = home.add_entry(location, {PUMP: ("import", "grid")}, window=15)
+    await home.set_up(entry)
+    await home.live(BEGIN + timedelta(minutes=30), use)
+    return entry
+
+
+@pytest.mark.parametrize("choice", ["send_again", "leave_out"])
+async def test_refused_records(
+    home: Home,
+    grid: MockConfigEntry,
+    issue_registry: ir.IssueRegistry,
+    choice: str,
+) -> None:
+    """What FlatPeak will not take is shown, never dropped, and blocks nothing."""
+    home.simulator.fail("/costs/instant", status=400)
+    await home.live(BEGIN + timedelta(minutes=75), use)
+    key = meter_key(grid)
+    identity = issue_id(grid.entry_id, Issue.REFUSED, key)
+    issue = issue_registry.async_get_issue(DOMAIN, identity)
+    assert issue is not None
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["count"] == "1"
+    assert home.value("pending_records", key) == 1
+    used = home.value("energy_today", key)
+    await choose(home, identity, {"next_step_id": choice})
+    assert issue_registry.async_get_issue(DOMAIN, identity) is None
+    assert home.value("energy_today", key) == used
+    await home.live(BEGIN + timedelta(minutes=90), use)
+    assert home.value("pending_records", key) == 0
+    coordinator: FlatPeakCoordinator = grid.runtime_data
+    lines = coordinator.ledger.book.between(key, BEGIN, BEGIN + timedelta(hours=2))
+    unknown = [line for line in lines if line.money is None]
+    assert len(unknown) == (choice == "leave_out")
+    stored = home.simulator.stored_cost(
+        grid.unique_id or "", BEGIN, BEGIN + timedelta(hours=2)
+    )
+    assert home.value("cost_today", key) == stored
+
+
+@pytest.mark.parametrize("choice", ["send_again", "leave_out"])
+async def test_invariant_4_unconfirmed_records(
+    home: Home,
+    grid: MockConfigEntry,
+    issue_registry: ir.IssueRegistry,
+    choice: str,
+) -> None:
+    """A day without a witness: the user decides, and the figures are complete."""
+    home.simulator.fail("/costs/instant", kind=FaultKind.DROP)
+    await home.live(BEGIN + timedelta(minutes=50), use)
+    key = meter_key(grid)
+    assert home.value("pending_records", key) == 1
+    money = home.value("cost_today", key)
+    await home.live_rows(BEGIN + timedelta(minutes=50), {})
+    await home.go_to(BEGIN + timedelta(hours=25))
+    coordinator: FlatPeakCoordinator = grid.runtime_data
+    coordinator._publish()
+    identity = issue_id(grid.entry_id, Issue.UNCONFIRMED, key)
+    assert issue_registry.async_get_issue(DOMAIN, identity)
+    assert home.value("cost_this_month", key) >= money
+    await choose(home, identity, {"next_step_id": choice})
+    assert issue_registry.async_get_issue(DOMAIN, identity) is None
+    waiting = 1 if choice == "send_again" else 0
+    assert home.value("pending_records", key) == waiting
+
+
+async def test_scenario_17_another_writer(
+    home: Home,
+    grid: MockConfigEntry,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """While somebody else sends our records nothing is sent, and nothing is lost."""
+    coordinator: FlatPeakCoordinator = grid.runtime_data
+    ledger = coordinator.ledger
+    facts = replace(ledger.journal.facts, other_writer=True)
+    await ledger.async_write(replace(ledger.journal, facts=facts))
+    stored = len(home.simulator.records)
+    await home.live(BEGIN + timedelta(minutes=65), use)
+    assert len(home.simulator.records) == stored
+    identity = issue_id(grid.entry_id, Issue.OTHER_WRITER)
+    assert issue_registry.async_get_issue(DOMAIN, identity)
+    await choose(home, identity, {"next_step_id": "go_on"})
+    assert issue_registry.async_get_issue(DOMAIN, identity) is None
+    await home.live(BEGIN + timedelta(minutes=80), use)
+    assert len(home.simulator.records) > stored
+    assert home.value("pending_records", meter_key(grid)) == 0
+
+
+async def test_scenario_22_source_replaced(
+    home: Home,
+    grid: MockConfigEntry,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """The totals stay, what was used in between is unknown, the new sensor counts."""
+    key = meter_key(grid)
+    before = home.value("energy_today", key)
+    home.hass.states.async_remove(PUMP)
+    await home.go_to(BEGIN + timedelta(hours=25))
+    coordinator: FlatPeakCoordinator = grid.runtime_data
+    coordinator._publish()
+    identity = issue_id(grid.entry_id, Issue.SOURCE_MISSING, key)
+    assert issue_registry.async_get_issue(DOMAIN, identity)
+    month = home.value("energy_this_month", key)
+    assert month == before
+    new = "sensor.new_pump"
+    home.add_sensor(new, 77)
+    start = BEGIN + timedelta(hours=25)
+    await home.live(start + timedelta(minutes=15), lambda _: {new: 1})
+    await choose(home, identity, {"source": new})
+    assert issue_registry.async_get_issue(DOMAIN, identity) is None
+    until = start + timedelta(minutes=65)
+    await home.live(until, lambda _: {new: 1})
+    coordinator = grid.runtime_data
+    assert coordinator.meters[key].source == new
+    # Twelve slots are in closed windows; the first row only says where the new sensor
+    # stands.
+    lived = home.value("energy_this_month", key) - month
+    assert lived == 11
+    assert home.simulator.records[-1].draft.owner == grid.unique_id
+
+
+async def test_source_problems(
+    home: Home, grid: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """A sensor without a state class is not recorded; one that is away is silent."""
+    key = meter_key(grid)
+    coordinator: FlatPeakCoordinator = grid.runtime_data
+
+    def raised() -> list[Issue]:
+        coordinator._publish()
+        return [
+            issue
+            for issue in Issue
+            if issue_registry.async_get_issue(
+                DOMAIN, issue_id(grid.entry_id, issue, key)
+            )
+        ]
+
+    assert raised() == []
+    home.hass.states.async_set(PUMP, "1000")
+    assert raised() == [Issue.SOURCE_NOT_RECORDED]
+    home.hass.states.async_set(PUMP, "unavailable", ENERGY)
+    assert raised() == []
+    await home.go_to(BEGIN + timedelta(hours=25))
+    assert raised() == [Issue.SOURCE_SILENT]
+    home.report(PUMP)
+    assert raised() == []
+
+
+def test_every_issue_has_its_texts() -> None:
+    """No issue lacks a text, and no text asks for what is never given."""
+    path = Path(custom_components.flatpeak.__file__).parent / "translations/en.json"
+    texts = json.loads(path.read_text())["issues"]
+    assert set(texts) == set(Issue)
+    given = {"location", "meter", "energy", "start", "max_power", "count", "error"}
+    given.add("source")
+    for issue, text in texts.items():
+        words = json.dumps(text, ensure_ascii=False)
+        assert set(re.findall(r"\{(\w+)\}", words)) <= given
+        assert ("fix_flow" in text) == (issue in FIXABLE)
+        if issue in ANSWERS:
+            menu = text["fix_flow"]["step"]["init"]["menu_options"]
+            assert list(menu) == ANSWERS[issue]

@@ -76,7 +76,7 @@ async def review(
     state: MeterState = replace(
         desk.journal.meters[meter], anchor=Anchor(end=START + COUNT * WINDOW)
     )
-    lines = await async_review(desk.outbox._client, meter, state, desk.book, since)
+    lines = await async_review(desk.exchange.client, meter, state, desk.book, since)
     return lines, desk.simulator.requests[before:]
 
 
@@ -178,7 +178,7 @@ async def test_nothing_to_review(desk: Desk) -> None:
     assert await review(desk, since=START + COUNT * WINDOW) == ([], [])
     state = desk.journal.meters[IMPORT]
     assert state.anchor is None
-    client = desk.outbox._client
+    client = desk.exchange.client
     assert await async_review(client, IMPORT, state, desk.book, START) == []
     carried = replace(desk.line((IMPORT, START)), origin=Origin.CARRIED)
     starts = [start for meter, start in desk.queued if meter == IMPORT]
@@ -239,7 +239,7 @@ class Net:
 async def test_totals_of_a_location(alone: Desk, name: str) -> None:
     """Each period is what was bought less what was sold, whatever a report is like."""
     alone.simulator.switches = SAFE[name]
-    report = Net(alone.outbox._client, alone.location)
+    report = Net(alone.exchange.client, alone.location)
     periods = Periods(today=date(2026, 11, 11), zone=LONDON)
     figures = await report.async_figures(periods, NOW)
     assert shown(figures.today) == total(900, "0.2585")
@@ -251,7 +251,7 @@ async def test_totals_of_a_location(alone: Desk, name: str) -> None:
 
 async def test_past_is_asked_for_rarely(alone: Desk) -> None:
     """What is past is read again after six hours, or when a day has ended."""
-    report = Net(alone.outbox._client, alone.location)
+    report = Net(alone.exchange.client, alone.location)
     periods = Periods(today=date(2026, 11, 11), zone=LONDON)
     counts = []
     for today, hours in ((periods, 0), (periods, 5), (periods, 9), (periods, 10)):
@@ -267,7 +267,7 @@ async def test_past_is_asked_for_rarely(alone: Desk) -> None:
 
 async def test_first_instant_of_a_month(alone: Desk) -> None:
     """A period without any length is 0, and not asked for."""
-    report = Net(alone.outbox._client, alone.location)
+    report = Net(alone.exchange.client, alone.location)
     periods = Periods(today=date(2026, 11, 1), zone=LONDON)
     figures = await report.async_figures(periods, periods.start(periods.today))
     assert figures.today == figures.this_month == Total()
@@ -276,7 +276,7 @@ async def test_first_instant_of_a_month(alone: Desk) -> None:
 
 async def test_home_that_sells_nothing(alone: Desk) -> None:
     """No export tariff is no trouble; no import tariff is."""
-    client = alone.outbox._client
+    client = alone.exchange.client
     tariff = Tariff(imports=Fixed(Decimal("0.25")))
     location = alone.simulator.add_location(ACCOUNT, tariff=tariff)
     alone.simulator.add_record(location, NOW - HOUR, NOW, 1000)

@@ -1,7 +1,7 @@
 """One location: when to push, when to poll, and what the entities then show."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 import hashlib
@@ -34,15 +34,18 @@ from .const import (
     SUBENTRY_METER,
     WINDOW_DEFAULT,
 )
+from .decisions import left_out, released, sent_again
 from .errors import error_key, placeholders
+from .exchange import Exchange
+from .journal import Journal, Status
 from .ledger import Ledger
-from .metering import PricedWindow, day_start, local_date, next_day_start
+from .metering import Anchor, PricedWindow, day_start, local_date, next_day_start
 from .meters import Meter
+from .notices import async_show
 from .outbox import Outbox
 from .pace import Pace
 from .prices import Prices
 from .push import Pusher
-from .quarantine import async_show, released
 from .report import LocationReport
 from .review import async_review
 from .snapshot import (
@@ -91,7 +94,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self.ledger = Ledger(hass, entry.entry_id)
         self._client = client
         self._pace = Pace(dt_util.utcnow)
-        outbox = Outbox(
+        exchange = Exchange(
             client,
             self.location_id,
             self.ledger.book,
@@ -100,7 +103,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             utcnow=dt_util.utcnow,
         )
         minutes = entry.options.get(CONF_WINDOW, WINDOW_DEFAULT)
-        self._pusher = Pusher(hass, self.ledger, outbox, self.meters, minutes)
+        self._pusher = Pusher(hass, self.ledger, Outbox(exchange), self.meters, minutes)
         self._prices = Prices(client, self.location_id)
         self._reports = [
             LocationReport(client, self.location_id, direction)
@@ -136,12 +139,32 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         Raises ConfigEntryError when they cannot be read.
         """
         await self.ledger.async_load()
+        self._follow_sources()
         await self._take_zone()
         known = self.ledger.journal.meters
         if self.meters and all(key in known for key in self.meters):
             self.data = self._take_snapshot()
             return True
         return False
+
+    @callback
+    def _follow_sources(self) -> None:
+        """Begin a new segment for each meter that is read from another source.
+
+        What was used between the last row of the old source and the first one of the
+        new source is unknown. A renamed source is still the same.
+        """
+        journal = self.ledger.journal
+        meters = dict(journal.meters)
+        for key, meter in self.meters.items():
+            state = meters.get(key)
+            if state is None or state.source == meter.source:
+                continue
+            anchor = state.anchor and Anchor(end=state.anchor.end)
+            meters[key] = replace(
+                state, source=meter.source, anchor=anchor, live_until=None
+            )
+        self.ledger.journal = replace(journal, meters=meters)
 
     @callback
     def async_start(self) -> None:
@@ -336,6 +359,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.config_entry,
             self.meters.values(),
             self.ledger.journal,
+            dt_util.utcnow(),
         )
         self._plan_rollover()
 
@@ -354,9 +378,48 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
 
         Raises HomeAssistantError when the books cannot be written.
         """
+        await self._async_decide(
+            lambda journal: released(journal, meter, accept=accept)
+        )
+
+    async def async_send_again(self, meter: str, status: Status) -> None:
+        """Send a meter's records once more that are refused, or unconfirmed.
+
+        Raises HomeAssistantError when the books cannot be written.
+        """
+        now = dt_util.utcnow()
+        await self._async_decide(
+            lambda journal: sent_again(journal, meter, now, status)
+        )
+
+    async def async_leave_out(self, meter: str, status: Status) -> None:
+        """Keep such records in our books alone.
+
+        Raises HomeAssistantError when the books cannot be written.
+        """
         async with self.ledger.lock:
-            journal = released(self.ledger.journal, meter, accept=accept)
+            journal, lines = left_out(
+                self.ledger.journal, self.ledger.book, meter, dt_util.utcnow(), status
+            )
+            await self.ledger.async_book(lines)
             await self.ledger.async_write(journal)
+        self._publish()
+
+    async def async_go_on(self) -> None:
+        """Send again, though somebody else seemed to send our records.
+
+        Raises HomeAssistantError when the books cannot be written.
+        """
+        await self._async_decide(
+            lambda journal: replace(
+                journal, facts=replace(journal.facts, other_writer=False)
+            )
+        )
+
+    async def _async_decide(self, decide: Callable[[Journal], Journal]) -> None:
+        """Write what was decided, and show it."""
+        async with self.ledger.lock:
+            await self.ledger.async_write(decide(self.ledger.journal))
         self._publish()
 
     def _periods(self, now: datetime) -> Periods:

@@ -15,10 +15,24 @@ class Issue(StrEnum):
     """What can be wrong with a meter, or with the location."""
 
     QUARANTINE = "quarantine"  # energy that the meter cannot have carried
+    REFUSED = "refused"  # records that FlatPeak will not take
+    UNCONFIRMED = "unconfirmed"  # nobody can tell whether FlatPeak has them
+    OTHER_WRITER = "other_writer"  # somebody else sends our records
+    SOURCE_MISSING = "source_missing"
+    SOURCE_DISABLED = "source_disabled"
+    SOURCE_NOT_RECORDED = "source_not_recorded"
+    SOURCE_SILENT = "source_silent"
 
 
 # Those that ask for a decision; the others go away when their cause does.
-FIXABLE = {Issue.QUARANTINE}
+FIXABLE = {
+    Issue.QUARANTINE,
+    Issue.REFUSED,
+    Issue.UNCONFIRMED,
+    Issue.OTHER_WRITER,
+    Issue.SOURCE_MISSING,
+    Issue.SOURCE_SILENT,
+}
 
 
 def issue_id(entry_id: str, issue: Issue, meter: str = "location") -> str:

@@ -10,11 +10,12 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from .advance import advance
+from .exchange import Round, key_of
 from .journal import Journal, MeterState, Queued, Status
 from .ledger import Ledger
 from .metering import Row, Slice, Source, SourceKind, day_start, local_date
 from .meters import Meter
-from .outbox import Outbox, Round, key_of
+from .outbox import Outbox
 from .readings import HOUR, SLOT, async_read_rows, is_entity, run_started
 
 
@@ -76,7 +77,7 @@ class Pusher:
         journal = self._ledger.journal
         result = Round()
         try:
-            await self._outbox.async_resolve(journal.outbox, journal.meters, result)
+            await self._outbox.async_resolve(journal, result)
         finally:
             await self._note(result)
 
@@ -104,7 +105,10 @@ class Pusher:
         """Book the answers. The journal on disk may lag: it only knows less."""
         await self._ledger.async_book(result.booked)
         journal = self._ledger.journal
-        self._ledger.journal = replace(journal, outbox=result.apply(journal.outbox))
+        facts = replace(journal.facts, lag=max(journal.facts.lag, result.lag))
+        self._ledger.journal = replace(
+            journal, facts=facts, outbox=result.apply(journal.outbox)
+        )
 
     async def _cut(self, journal: Journal, zone: tzinfo, now: datetime) -> Journal:
         """Return the journal with the windows that closed; itself if none did."""

@@ -1,59 +1,169 @@
 """Repairs: what only the user can decide."""
 
+from typing import Any
+
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+import voluptuous as vol
 
-from .const import DOMAIN
-from .coordinator import FlatPeakConfigEntry
+from .const import CONF_SOURCE, CONF_SOURCE_REGISTRY_ID, DOMAIN
+from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
+from .issues import Issue
+from .journal import Status
+from .sources import async_list_sources, async_registry_id, async_runs_backwards
+
+ANSWERS = {
+    Issue.QUARANTINE: ["accept", "discard", "replaced"],
+    Issue.REFUSED: ["send_again", "leave_out"],
+    Issue.UNCONFIRMED: ["send_again", "leave_out"],
+    Issue.OTHER_WRITER: ["go_on"],
+}
+STUCK = {Issue.REFUSED: Status.SET_ASIDE, Issue.UNCONFIRMED: Status.ATTEMPTED}
 
 
-class QuarantineFlow(RepairsFlow):
-    """Ask what became of energy that the meter cannot have carried."""
+class FlatPeakRepairFlow(RepairsFlow):
+    """What the flows of an entry's issues share."""
 
-    def __init__(self, entry_id: str, meter: str) -> None:
-        """Know whose energy it is."""
+    def __init__(self, entry_id: str, issue: Issue, meter: str) -> None:
+        """Know what it is about; `meter` is a meter's key."""
         self._entry_id = entry_id
+        self._issue = issue
         self._meter = meter
+
+    @property
+    def _entry(self) -> FlatPeakConfigEntry | None:
+        """Return the entry, if it can take an answer."""
+        entry: FlatPeakConfigEntry | None = self.hass.config_entries.async_get_entry(
+            self._entry_id
+        )
+        loaded = entry is not None and entry.state is ConfigEntryState.LOADED
+        return entry if loaded else None
+
+    @property
+    def _placeholders(self) -> dict[str, str] | None:
+        """Return what the issue's text needs."""
+        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+        return issue.translation_placeholders if issue else None
+
+
+class DecisionFlow(FlatPeakRepairFlow):
+    """Ask for one of several answers."""
 
     async def async_step_init(
         self, _user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
-        """Offer the three answers."""
-        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+        """Offer the answers."""
         return self.async_show_menu(
             step_id="init",
-            menu_options=["accept", "discard", "replaced"],
-            description_placeholders=issue.translation_placeholders if issue else None,
+            menu_options=ANSWERS[self._issue],
+            description_placeholders=self._placeholders,
         )
 
-    async def async_step_accept(
-        self, _user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Count the energy."""
-        return await self._async_release(accept=True)
+    async def async_step_accept(self, _: Any = None) -> RepairsFlowResult:
+        """Count the energy in quarantine."""
+        return await self._async_answer("accept")
 
-    async def async_step_discard(
-        self, _user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
+    async def async_step_discard(self, _: Any = None) -> RepairsFlowResult:
         """Give the energy up: the reading was wrong."""
-        return await self._async_release(accept=False)
+        return await self._async_answer("discard")
 
-    async def async_step_replaced(
+    async def async_step_replaced(self, _: Any = None) -> RepairsFlowResult:
+        """Give the energy up: the register is another one's."""
+        return await self._async_answer("replaced")
+
+    async def async_step_send_again(self, _: Any = None) -> RepairsFlowResult:
+        """Try once more with the records."""
+        return await self._async_answer("send_again")
+
+    async def async_step_leave_out(self, _: Any = None) -> RepairsFlowResult:
+        """Go on without them at FlatPeak."""
+        return await self._async_answer("leave_out")
+
+    async def async_step_go_on(self, _: Any = None) -> RepairsFlowResult:
+        """Send again: nobody else does."""
+        return await self._async_answer("go_on")
+
+    async def _async_answer(self, answer: str) -> RepairsFlowResult:
+        """Carry the answer out; an entry that is not loaded cannot."""
+        if (entry := self._entry) is None:
+            return self.async_abort(reason="entry_not_loaded")
+        coordinator: FlatPeakCoordinator = entry.runtime_data
+        match answer:
+            case "send_again":
+                await coordinator.async_send_again(self._meter, STUCK[self._issue])
+            case "leave_out":
+                await coordinator.async_leave_out(self._meter, STUCK[self._issue])
+            case "go_on":
+                await coordinator.async_go_on()
+            case _:
+                accept = answer == "accept"
+                await coordinator.async_release(self._meter, accept=accept)
+        return self.async_create_entry(data={})
+
+
+class SourceFlow(FlatPeakRepairFlow):
+    """Ask which sensor a meter is read from now."""
+
+    async def async_step_init(
         self, _user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
-        """Give the energy up: the register is another one's."""
-        return await self._async_release(accept=False)
+        """Begin with the form; what comes here is the issue's id."""
+        return await self.async_step_source()
 
-    async def _async_release(self, *, accept: bool) -> RepairsFlowResult:
-        """Carry the answer out; an entry that is not loaded cannot."""
-        entry: FlatPeakConfigEntry | None = self.hass.config_entries.async_get_entry(
-            self._entry_id
-        )
-        if entry is None or entry.state is not ConfigEntryState.LOADED:
+    async def async_step_source(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Offer the sensors that no meter of the home has."""
+        if (entry := self._entry) is None:
             return self.async_abort(reason="entry_not_loaded")
-        await entry.runtime_data.async_release(self._meter, accept=accept)
+        taken = {meter.source for meter in entry.runtime_data.meters.values()}
+        sources = await async_list_sources(self.hass)
+        free = {id_: info for id_, info in sources.items() if id_ not in taken}
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            source = user_input[CONF_SOURCE]
+            if await async_runs_backwards(self.hass, source):
+                errors[CONF_SOURCE] = "net_meter"
+            else:
+                return self._async_replace(entry, source)
+        options = [
+            SelectOptionDict(value=id_, label=info.name) for id_, info in free.items()
+        ]
+        selector = SelectSelector(
+            SelectSelectorConfig(options=options, mode=SelectSelectorMode.DROPDOWN)
+        )
+        schema = vol.Schema({vol.Required(CONF_SOURCE): selector})
+        return self.async_show_form(
+            step_id="source",
+            data_schema=self.add_suggested_values_to_schema(
+                schema,  # type: ignore[arg-type]  # HA serves probatio as voluptuous
+                user_input,
+            ),
+            errors=errors,
+            description_placeholders=self._placeholders,
+        )
+
+    def _async_replace(
+        self, entry: FlatPeakConfigEntry, source: str
+    ) -> RepairsFlowResult:
+        """Read the meter from another sensor; its totals stay."""
+        meter = entry.runtime_data.meters[self._meter]
+        subentry = entry.subentries[meter.subentry_id]
+        data = {
+            **subentry.data,
+            CONF_SOURCE: source,
+            CONF_SOURCE_REGISTRY_ID: async_registry_id(self.hass, source),
+        }
+        self.hass.config_entries.async_update_subentry(entry, subentry, data=data)
+        self.hass.config_entries.async_schedule_reload(entry.entry_id)
         return self.async_create_entry(data={})
 
 
@@ -65,4 +175,6 @@ async def async_create_fix_flow(
     """Return the flow of an issue."""
     if not data:
         raise ValueError("Issues of this integration name their entry and meter")
-    return QuarantineFlow(str(data["entry_id"]), str(data["meter"]))
+    issue = Issue(str(data["issue"]))
+    flow = DecisionFlow if issue in ANSWERS else SourceFlow
+    return flow(str(data["entry_id"]), issue, str(data["meter"]))

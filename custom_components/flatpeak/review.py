@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from .api import Aggregation, CostItem, CostReport, FlatPeakClient, TariffDirection
 from .book import Book, Line
+from .exchange import expected
 from .journal import MeterState
 from .metering import Origin, PricedWindow, Total, match
-from .outbox import expected
 from .report import as_window
 
 # Per record: FlatPeak rounds energy to whole Wh and money to five decimals.

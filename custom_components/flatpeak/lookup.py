@@ -1,0 +1,332 @@
+"""The fate of records of which it is not known whether FlatPeak has stored them.
+
+What FlatPeak does with a second record of the same period is not documented. So a
+doubtful record is looked up in the report. Unless FlatPeak is known to replace, it
+goes out again only when a record that was certainly sent later is visible there and it
+is not.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from .api import CostItem, FlatPeakAuthenticationError, FlatPeakError
+from .exchange import Exchange, Key, Round, expected, key_of
+from .journal import Journal, MeterState, Queued, Status
+from .metering import (
+    Expected,
+    Finding,
+    Kind,
+    Origin,
+    PricedWindow,
+    Record,
+    Span,
+    Standing,
+    compare,
+)
+from .turns import Turns
+
+AT_ONCE = 20  # requests about single records in a cycle
+SECOND_READ = timedelta(minutes=5)  # two reads of a batch's records have to agree
+RARELY = timedelta(days=1)
+LONGEST_RANGE = timedelta(days=90)  # FlatPeak documentation, "Costs"
+MOST_TRIES = 5
+TOLERANCE_WH = 1  # FlatPeak rounds energy to whole Wh
+NOT_FOUND = "Sent 5 times, and never found in FlatPeak's report"
+STORED = {Kind.CONFIRMED, Kind.REPRICED, Kind.UNPRICED, Kind.SURPLUS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """The doubtful records of one stream, oldest first."""
+
+    meter: str
+    state: MeterState
+    items: Sequence[Queued]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What a report says of records, by their start."""
+
+    findings: Mapping[Hashable, Finding[CostItem]]
+    currency: str | None
+
+    def of(self, item: Queued) -> Finding[CostItem]:
+        """Return what it says of one record."""
+        return self.findings[item.window.start]
+
+
+class Lookups:
+    """Finds out whether doubtful records were stored."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        """Begin without having looked anything up."""
+        self._exchange = exchange
+        self._turns: Turns[Key] = Turns()
+        self._first_reads: dict[Key, tuple[datetime, CostItem]] = {}
+        self._left = AT_ONCE
+
+    def forget(self, item: Queued) -> None:
+        """Look a record up at once: it was sent again."""
+        self._turns.forget(key_of(item))
+
+    async def async_resolve(
+        self, items: Sequence[Queued], journal: Journal, result: Round
+    ) -> None:
+        """Look up doubtful records, those of a stream in one report.
+
+        Raises FlatPeakAuthenticationError.
+        """
+        self._left = AT_ONCE
+        now = self._exchange.utcnow()
+        due = [item for item in items if self._turns.is_due(key_of(item), now)]
+        due.sort(key=key_of)
+        for meter, group in groupby(due, key=lambda item: item.meter):
+            state = journal.meters[meter]
+            question = _Question(meter=meter, state=state, items=tuple(group))
+            if not self._exchange.pace.may_ask_for(state.stream):
+                continue
+            try:
+                await self._resolve(question, journal, result)
+            except FlatPeakAuthenticationError:
+                raise
+            except FlatPeakError as error:
+                self._exchange.failed(error, state)
+
+    async def _resolve(
+        self, question: _Question, journal: Journal, result: Round
+    ) -> None:
+        """Look up the records of one stream."""
+        items = []
+        for item in question.items:
+            if self._exchange.carries(item):
+                result.settle(item, self._exchange.carried(item))
+            elif item.window.end - question.items[0].window.start <= LONGEST_RANGE:
+                items.append(item)
+        if not items:
+            return
+        question = replace(question, items=items)
+        answer = await self._ask(question, journal, self._witnesses(question))
+        if len(answer.findings) == 1 or not _is_total(items, answer):
+            for item in items:
+                await self._conclude(item, answer, question.state, result)
+            return
+        for item in items[: self._left]:
+            self._left -= 1
+            alone = replace(question, items=(item,))
+            answer = await self._ask(alone, journal, ())
+            finding = answer.of(item)
+            if finding.kind is Kind.LATE and await self._seen_later(alone, journal):
+                missing = replace(finding, kind=Kind.MISSING, resend=True)
+                answer = replace(answer, findings={item.window.start: missing})
+            await self._conclude(item, answer, question.state, result)
+
+    async def _ask(
+        self,
+        question: _Question,
+        journal: Journal,
+        witnesses: Sequence[PricedWindow],
+    ) -> _Answer:
+        """Return what one report says of records and witnesses."""
+        state, items = question.state, question.items
+        begins = items[0].window.start
+        ends = max(item.window.end for item in items)
+        if witnesses:
+            ends = max(ends, witnesses[-1].end)
+        report = await self._exchange.async_report(state, begins, ends)
+        asked = {item.window.start for item in items}
+        booked = [
+            line
+            for line in self._exchange.book.between(question.meter, begins, ends)
+            if line.start not in asked and line.origin is not Origin.CARRIED
+        ]
+        records = [
+            *(_doubtful(item, state) for item in items),
+            *(_sent(line, state) for line in booked),
+        ]
+        findings = compare(
+            records,
+            report.items,
+            period=Span(start=begins, end=ends),
+            now=self._exchange.utcnow(),
+            rule=journal.facts.rule,
+            lag=timedelta(seconds=journal.facts.lag),
+            others=self._others(question, journal, begins, ends),
+        )
+        return _Answer(
+            findings={found.key: found for found in findings[: len(records)]},
+            currency=report.currency_code,
+        )
+
+    def _others(
+        self, question: _Question, journal: Journal, start: datetime, end: datetime
+    ) -> list[Record]:
+        """Return what other streams may have in the same report."""
+        return [
+            _sent(line, state)
+            for meter, state in journal.meters.items()
+            if meter != question.meter
+            if state.stream.tariff_direction == question.state.stream.tariff_direction
+            for line in self._exchange.book.between(meter, start, end)
+            if line.origin is not Origin.CARRIED
+        ]
+
+    def _witnesses(self, question: _Question) -> list[PricedWindow]:
+        """Return windows whose records were certainly sent later than a doubtful one.
+
+        Only a window that ended after the attempt is certain to have been sent later.
+        """
+        begins = question.items[0].window.start
+        since = min(
+            (item.attempted for item in question.items if item.attempted),
+            default=None,
+        )
+        if since is None:
+            return []
+        lines = self._exchange.book.between(
+            question.meter, since - LONGEST_RANGE, begins + LONGEST_RANGE
+        )
+        return [
+            line
+            for line in lines
+            if line.origin is Origin.INSTANT
+            and line.end > since
+            and line.end - begins <= LONGEST_RANGE
+        ]
+
+    async def _seen_later(self, question: _Question, journal: Journal) -> bool:
+        """Return whether a record that was sent later is visible, asked for by itself.
+
+        Where FlatPeak gives one total for any period nothing else tells.
+        """
+        (item,) = question.items
+        witnesses = self._witnesses(question)
+        lag = timedelta(seconds=journal.facts.lag)
+        if not witnesses or not item.attempted or not _is_old(item, lag, self._now):
+            return False
+        first = witnesses[0]
+        report = await self._exchange.async_report(
+            question.state, first.start, first.end
+        )
+        findings = compare(
+            [_sent(first, question.state)],
+            report.items,
+            period=Span(start=first.start, end=first.end),
+            now=self._now,
+            rule=journal.facts.rule,
+            others=self._others(question, journal, first.start, first.end),
+        )
+        return findings[0].kind in STORED
+
+    @property
+    def _now(self) -> datetime:
+        """Return the time."""
+        return self._exchange.utcnow()
+
+    async def _conclude(
+        self,
+        item: Queued,
+        answer: _Answer,
+        state: MeterState,
+        result: Round,
+    ) -> None:
+        """Act on what the report says of one record."""
+        key, finding = key_of(item), answer.of(item)
+        if finding.kind in STORED:
+            found = finding.items[0]
+            if self._turns.count(key) and item.attempted:
+                late = (self._now - item.attempted).total_seconds()
+                result.lag = max(result.lag, int(late))
+            if found.cost and self._is_certain(item, found):
+                line = await self._line(item, found, answer.currency, state)
+                self._turns.forget(key)
+                self._first_reads.pop(key, None)
+                result.settle(item, line)
+                return
+            if found.cost:
+                self._turns.note(key, self._now, SECOND_READ)
+                return
+        elif finding.resend:
+            self._turns.forget(key)
+            result.change(_again(item))
+            return
+        rarely = RARELY if finding.kind is Kind.UNCONFIRMED else None
+        self._turns.note(key, self._now, rarely)
+        if self._exchange.book.get(*key) is None and self._left > 0:
+            self._left -= 1
+            line = await self._exchange.async_quote(item, state)
+            result.booked.append((item.meter, line))
+
+    def _is_certain(self, item: Queued, found: CostItem) -> bool:
+        """Return whether a record of a batch was read twice, and the same."""
+        if item.batch is None:
+            return True
+        key = key_of(item)
+        at, before = self._first_reads.setdefault(key, (self._now, found))
+        if before != found:
+            self._first_reads[key] = (self._now, found)
+            return False
+        return self._now - at >= SECOND_READ
+
+    async def _line(
+        self, item: Queued, found: CostItem, currency: str | None, state: MeterState
+    ) -> PricedWindow:
+        """Return a stored record's line; a total of more than it is no price."""
+        if found.energy_wh <= item.wh + TOLERANCE_WH:
+            return self._exchange.line(item, Origin.REPORT, found, currency)
+        quote = await self._exchange.async_quote(item, state)
+        return replace(quote, origin=Origin.REPORT)
+
+
+def _again(item: Queued) -> Queued:
+    """Return a record that is not stored: to be sent again, but not for ever."""
+    if item.tries >= MOST_TRIES:
+        return replace(item, status=Status.SET_ASIDE, batch=None, error=NOT_FOUND)
+    return replace(item, status=Status.NEW, batch=None)
+
+
+def _is_old(item: Queued, lag: timedelta, now: datetime) -> bool:
+    """Return whether a record would be visible by now."""
+    certain = max(timedelta(minutes=10), 4 * lag)
+    return item.attempted is not None and now - item.attempted > certain
+
+
+def _doubtful(item: Queued, state: MeterState) -> Record:
+    """Return a doubtful record as the comparison takes it."""
+    return _as_record(
+        replace(expected(item.window, state), wh=item.wh),
+        Standing.DOUBTFUL,
+        item.attempted,
+    )
+
+
+def _sent(line: PricedWindow, state: MeterState) -> Record:
+    """Return a booked window: its record was sent after its end, at the earliest."""
+    at = line.end if line.origin is Origin.INSTANT else None
+    return _as_record(expected(line, state), Standing.SENT, at)
+
+
+def _as_record(what: Expected, standing: Standing, at: datetime | None) -> Record:
+    return Record(
+        key=what.key,
+        reference_id=what.reference_id,
+        start=what.start,
+        end=what.end,
+        wh=what.wh,
+        standing=standing,
+        sent_at=at,
+    )
+
+
+def _is_total(items: Sequence[Queued], answer: _Answer) -> bool:
+    """Return whether a report gave one total instead of records."""
+    return any(
+        answer.of(item).kind is Kind.DISPUTED
+        or any(
+            (found.start, found.end) != (item.window.start, item.window.end)
+            for found in answer.of(item).items
+        )
+        for item in items
+    )

@@ -1,0 +1,72 @@
+"""Which repairs the present state of a location calls for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.util import dt as dt_util
+
+from .decisions import held_records, set_aside, unconfirmed
+from .issues import Issue, async_set_issue
+from .journal import Journal, Queued
+from .meters import Meter
+from .source_watch import SOURCE_ISSUES, source_problem
+
+
+@callback
+def async_show(
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    meters: Iterable[Meter],
+    journal: Journal,
+    now: datetime,
+) -> None:
+    """Raise what is due, and clear what is cured."""
+    alone: Mapping[str, str] | None = {} if journal.facts.other_writer else None
+    async_set_issue(hass, entry, Issue.OTHER_WRITER, alone)
+    for meter in meters:
+        figures: Mapping[Issue, Mapping[str, str] | None] = {
+            Issue.QUARANTINE: _of_quarantine(held_records(journal, meter.key), meter),
+            Issue.REFUSED: _of_refused(set_aside(journal, meter.key)),
+            Issue.UNCONFIRMED: _of_records(unconfirmed(journal, meter.key, now)),
+        }
+        for issue, placeholders in figures.items():
+            async_set_issue(hass, entry, issue, placeholders, meter)
+        problem = source_problem(hass, meter, journal.meters.get(meter.key), now)
+        for issue in SOURCE_ISSUES:
+            source = {"source": meter.source} if issue is problem else None
+            async_set_issue(hass, entry, issue, source, meter)
+
+
+def _of_quarantine(held: Sequence[Queued], meter: Meter) -> Mapping[str, str] | None:
+    """Return what is said of impossible energy."""
+    if not held:
+        return None
+    return {
+        "energy": f"{sum(item.window.held for item in held) / 1e6:.3f}",
+        "start": _local(held[0]),
+        "max_power": f"{meter.max_power_kw:g}",
+    }
+
+
+def _of_refused(records: Sequence[Queued]) -> Mapping[str, str] | None:
+    """Return what is said of records that FlatPeak will not take."""
+    said = _of_records(records)
+    return said and {**said, "error": records[-1].error or "-"}
+
+
+def _of_records(records: Sequence[Queued]) -> Mapping[str, str] | None:
+    """Return what is said of records that do not get on."""
+    if not records:
+        return None
+    return {
+        "count": str(len(records)),
+        "energy": f"{sum(item.wh for item in records) / 1000:.3f}",
+        "start": _local(records[0]),
+    }
+
+
+def _local(item: Queued) -> str:
+    """Return when a record begins, as people read it."""
+    return f"{dt_util.as_local(item.window.start):%Y-%m-%d %H:%M}"

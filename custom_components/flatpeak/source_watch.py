@@ -1,0 +1,59 @@
+"""Whether a meter's sensor can still be read."""
+
+from datetime import datetime, timedelta
+
+from homeassistant.components.recorder.entity_options import is_entity_recorded
+from homeassistant.components.sensor import ATTR_STATE_CLASS
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+
+from .issues import Issue
+from .journal import MeterState
+from .meters import Meter
+from .readings import is_entity
+
+SOURCE_ISSUES = (
+    Issue.SOURCE_MISSING,
+    Issue.SOURCE_DISABLED,
+    Issue.SOURCE_NOT_RECORDED,
+    Issue.SOURCE_SILENT,
+)
+SILENT = timedelta(days=1)
+# Utilities deliver days late, and not at weekends.
+SILENT_IMPORT = timedelta(days=7)
+NO_VALUE = {STATE_UNAVAILABLE, STATE_UNKNOWN}
+
+
+@callback
+def source_problem(
+    hass: HomeAssistant, meter: Meter, state: MeterState | None, now: datetime
+) -> Issue | None:
+    """Return what is wrong with a meter's source; None is nothing.
+
+    A sensor whose register stands still is fine, and one that has been away for less
+    than a day may come back by itself.
+    """
+    until = state.anchor.end if state and state.anchor else None
+    if not is_entity(meter.source):
+        late = until is not None and now - until > SILENT_IMPORT
+        return Issue.SOURCE_SILENT if late else None
+    silent = until is not None and now - until > SILENT
+    source = meter.source
+    if meter.source_registry_id:
+        entry = er.async_get(hass).entities.get_entry(meter.source_registry_id)
+        if entry is None:
+            return Issue.SOURCE_MISSING
+        if entry.disabled:
+            return Issue.SOURCE_DISABLED
+        source = entry.entity_id
+    if not is_entity_recorded(hass, source):
+        return Issue.SOURCE_NOT_RECORDED
+    shown = hass.states.get(source)
+    if shown is None:
+        return Issue.SOURCE_MISSING if silent else None
+    if shown.state in NO_VALUE:
+        return Issue.SOURCE_SILENT if silent else None
+    if ATTR_STATE_CLASS not in shown.attributes:
+        return Issue.SOURCE_NOT_RECORDED
+    return None

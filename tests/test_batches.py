@@ -1,0 +1,223 @@
+"""Many records in one request, followed to their end."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from custom_components.flatpeak.api import FlatPeakPriceUnavailableError
+from custom_components.flatpeak.batches import NO_ANSWER
+from custom_components.flatpeak.decisions import (
+    left_out,
+    sent_again,
+    set_aside,
+    unconfirmed,
+)
+from custom_components.flatpeak.journal import Journal, Status
+from custom_components.flatpeak.metering import Origin
+
+from .desk import DEVICE, EXPORT, IMPORT, MINUTE, START, WINDOW, Desk, open_desk
+from .simulator import DEFAULT, VARIANTS, FlatPeakSimulator
+from .simulator.core import LoggedRequest
+from .simulator.faults import FaultKind
+
+COUNT = 60
+BATCH, FOLLOW, INSTANT = "/meters/interval", "/meters/batch", "/costs/instant"
+END = START + WINDOW * COUNT
+HOUR = timedelta(hours=1)
+# What a batch and its report may be like.
+SWITCHES = {"batch_delay", "lag", "visibility", "reference_ids", "unaggregated"}
+SWITCHES |= {"overwrite", "execution", "order", "empty_buckets"}
+FLATPEAKS = {
+    name: switches
+    for name, switches in VARIANTS.items()
+    if name.partition("=")[0] in SWITCHES
+} | {"worst": DEFAULT.but({"overwrite": "never", "visibility": "out_of_order"})}
+
+
+@pytest.fixture
+async def desk(flatpeak: FlatPeakSimulator, tmp_path: Path) -> AsyncIterator[Desk]:
+    """Return a desk with 60 waiting windows of each meter."""
+    async with open_desk(flatpeak, tmp_path) as desk:
+        for number in range(COUNT):
+            for meter in (IMPORT, EXPORT, DEVICE):
+                desk.queue(meter, START + WINDOW * number, wh=100 + number)
+        desk.now = END
+        yield desk
+
+
+async def settle(desk: Desk, *, hours: int = 4) -> list[LoggedRequest]:
+    """Do a cycle every five minutes until all is known."""
+    requests = await desk.cycle()
+    until = desk.now + hours * HOUR
+    while desk.journal.outbox and desk.now < until:
+        requests += await desk.cycle(desk.now + 5 * MINUTE)
+    return requests
+
+
+def count(requests: Sequence[LoggedRequest], template: str) -> int:
+    """Return how many requests went to an endpoint."""
+    return sum(request.template == template for request in requests)
+
+
+@pytest.mark.parametrize("name", FLATPEAKS)
+async def test_one_batch_for_each_stream(desk: Desk, name: str) -> None:
+    """More than fifty records go out in one request; the report prices them."""
+    desk.simulator.switches = FLATPEAKS[name]
+    requests = await settle(desk, hours=12)
+    assert count(requests, BATCH) == 3
+    desk.assert_settled()
+    origins = {
+        line.origin
+        for meter in (IMPORT, EXPORT, DEVICE)
+        for line in desk.book.between(meter, START, END)
+    }
+    assert origins == {Origin.REPORT}
+
+
+async def test_reads_are_few(desk: Desk) -> None:
+    """Each stream is read twice, and its batch is followed."""
+    requests = await settle(desk)
+    assert count(requests, "/costs/interval/{id}") <= 3 * 3
+    assert count(requests, FOLLOW) <= 3 * 2
+    assert count(requests, INSTANT) == 0
+
+
+async def test_scenario_06_two_reads_have_to_agree(desk: Desk) -> None:
+    """Nothing of a batch is booked before a second read, five minutes later."""
+    await desk.cycle()
+    await desk.cycle(desk.now + MINUTE)
+    await desk.cycle(desk.now + MINUTE)
+    assert not desk.book.between(IMPORT, START, END)
+    assert {item.status for item in desk.journal.outbox} == {Status.ATTEMPTED}
+    await desk.cycle(desk.now + 6 * MINUTE)
+    desk.assert_settled()
+
+
+async def test_fifty_go_singly(flatpeak: FlatPeakSimulator, tmp_path: Path) -> None:
+    """Only more than fifty are worth a batch."""
+    async with open_desk(flatpeak, tmp_path) as desk:
+        for number in range(50):
+            desk.queue(IMPORT, START + WINDOW * number)
+        requests = await desk.cycle(END)
+        assert count(requests, BATCH) == 0
+        desk.assert_settled()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": FaultKind.DROP, "stored": True},
+        {"kind": FaultKind.DROP},
+        {"status": 500, "stored": True},
+        {"kind": FaultKind.GARBAGE, "stored": True},
+        {"status": 429, "retry_after": 60},
+        {"status": 503},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("overwrite", ["same_period", "never"])
+async def test_invariant_4_batch_without_an_answer(
+    desk: Desk, fault: dict[str, object], overwrite: str
+) -> None:
+    """It is looked up in bulk, and sent again only where that is safe."""
+    desk.simulator.switches = DEFAULT.but({"overwrite": overwrite})
+    desk.simulator.fail(BATCH, **fault)  # type: ignore[arg-type]
+    await desk.cycle()
+    lost = {item.meter for item in desk.journal.outbox if item.batch == NO_ANSWER}
+    certain = fault.get("status") == 429
+    assert len(lost) == (0 if certain else 1)
+    await desk.live(desk.now + 4 * HOUR)
+    await settle(desk, hours=12)
+    desk.assert_settled()
+
+
+async def test_a_record_that_fails_is_set_aside(desk: Desk) -> None:
+    """The others of its batch are settled, and it is never dropped."""
+    bad = desk.queue(IMPORT, START - WINDOW, wh=-5)
+    await settle(desk)
+    assert desk.status(bad) is Status.SET_ASIDE
+    (item,) = desk.journal.outbox
+    assert item.error
+    desk.assert_settled(without=[bad])
+
+
+async def test_refused_as_a_whole(desk: Desk) -> None:
+    """Then its records go out one by one, so that the bad one is found."""
+    desk.simulator.fail(BATCH, status=400)
+    requests = await settle(desk)
+    assert count(requests, BATCH) == 3  # the refused one, and the other streams'
+    assert count(requests, INSTANT) == COUNT
+    desk.assert_settled()
+
+
+async def test_no_price_no_batch(desk: Desk) -> None:
+    """Where there was no price, one is asked for before a batch goes out."""
+    desk.simulator.set_problem(desk.location, "IMPORT", "pending_connect")
+    desk.pace.failed(
+        FlatPeakPriceUnavailableError("POST /prices/{id}", "no price"),
+        direction="IMPORT",
+    )
+    requests = await desk.cycle(desk.now + 16 * MINUTE)
+    assert count(requests, BATCH) == 1  # what was sold has another tariff
+    assert count(requests, INSTANT) == 1
+    desk.simulator.set_problem(desk.location, "IMPORT", None)
+    requests = await desk.cycle(desk.now + 16 * MINUTE)
+    assert count(requests, BATCH) == 2
+    assert count(requests, INSTANT) == 1
+    await settle(desk)
+    desk.assert_settled()
+
+
+async def test_a_batch_that_flatpeak_forgot(desk: Desk) -> None:
+    """Where its id is unknown, the report tells."""
+    await desk.cycle()
+    desk.simulator.batches.clear()
+    await settle(desk)
+    desk.assert_settled()
+
+
+async def test_a_batch_that_never_ends(desk: Desk) -> None:
+    """After half an hour the report is read, whatever the batch says."""
+    desk.simulator.fail(FOLLOW, status=500, times=None)
+    await settle(desk, hours=30)
+    desk.assert_settled()
+
+
+def _stuck(desk: Desk) -> Journal:
+    """Return a journal with a record that was sent two days ago."""
+    desk.queue(IMPORT, END, attempted=END - 48 * HOUR)
+    return desk.journal
+
+
+async def test_invariant_4_unconfirmed_after_a_day(desk: Desk) -> None:
+    """It is listed, and nothing but the user's word sends it again or leaves it out."""
+    journal = _stuck(desk)
+    (item,) = unconfirmed(journal, IMPORT, END)
+    assert unconfirmed(journal, IMPORT, END - 25 * HOUR) == []
+    again = sent_again(journal, IMPORT, END, Status.ATTEMPTED)
+    assert unconfirmed(again, IMPORT, END) == []
+    (new,) = [one for one in again.outbox if one.window == item.window]
+    assert (new.status, new.attempted, new.tries) == (Status.NEW, None, 0)
+    without, lines = left_out(journal, desk.book, IMPORT, END, Status.ATTEMPTED)
+    assert item not in without.outbox
+    assert len(without.outbox) == len(journal.outbox) - 1
+    ((meter, line),) = lines
+    assert (meter, line.mwh, line.money) == (IMPORT, item.window.mwh, None)
+
+
+async def test_set_aside_is_left_out(desk: Desk) -> None:
+    """The energy of a refused record stays in the books; its cost is unknown."""
+    bad = desk.queue(IMPORT, START - WINDOW, wh=-5)
+    await settle(desk)
+    (item,) = set_aside(desk.journal, IMPORT)
+    journal, lines = left_out(
+        desk.journal, desk.book, IMPORT, desk.now, Status.SET_ASIDE
+    )
+    assert journal.outbox == ()
+    assert [line.start for _, line in lines] == [bad[1]]
+    again = sent_again(desk.journal, IMPORT, desk.now, Status.SET_ASIDE)
+    assert [one.status for one in again.outbox] == [Status.NEW]
+    assert item.error
+    assert again.outbox[0].error is None
