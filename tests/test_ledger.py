@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 import json
 from pathlib import Path
 
@@ -256,3 +257,16 @@ async def test_removal_leaves_other_entries_alone(
         other = await loaded(hass, entry)
         assert other.journal == JOURNAL
         assert other.book.get("a", START) == line(START)
+
+
+async def test_invariant_9_a_price_that_cannot_be_right_is_not_counted(
+    hass: HomeAssistant,
+    folder: Path,  # noqa: ARG001 - the files need it
+) -> None:
+    """Whoever books it: the money is kept, and in doubt."""
+    ledger = Ledger(hass, "01ENTRY")
+    usual = [("0badcafe", line(START + n * QUARTER)) for n in range(30)]
+    await ledger.async_book(usual)
+    await ledger.async_book([("0badcafe", line(START + 30 * QUARTER, money="250"))])
+    latest = ledger.book.between("0badcafe", START, START + 31 * QUARTER)[-1]
+    assert (latest.money, latest.doubted) == (Decimal(250), True)

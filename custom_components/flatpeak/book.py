@@ -117,10 +117,14 @@ class Book:
             return self._windows[meter].get(start)
 
     def latest(self, meter: str, *origins: Origin) -> PricedWindow | None:
-        """Return the latest window whose money comes from one of `origins`."""
+        """Return the latest window whose money comes from one of `origins`.
+
+        One whose price is in doubt is left out.
+        """
         with self._memory:
+            windows = self._windows[meter].values()
             return max(
-                (w for w in self._windows[meter].values() if w.origin in origins),
+                (w for w in windows if w.origin in origins and not w.doubted),
                 key=lambda window: window.start,
                 default=None,
             )

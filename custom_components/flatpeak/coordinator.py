@@ -35,6 +35,7 @@ from .const import (
     WINDOW_DEFAULT,
 )
 from .decisions import left_out, released, sent_again
+from .doubt import rejudged
 from .errors import error_key, placeholders
 from .exchange import Exchange
 from .journal import Journal, Status
@@ -222,6 +223,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             since = day_start(yesterday, self._zone)
             for key in self.meters:
                 await self._review(key, since)
+                calm = rejudged(self.ledger.book, key, now)
+                await self.ledger.async_book(calm)
             await self.ledger.async_fold(now, self._zone)
             self._full_poll_due = self._next_full_poll(now)
         if not self.has_grid_meter:
@@ -359,6 +362,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.config_entry,
             self.meters.values(),
             self.ledger.journal,
+            self.ledger.book,
             dt_util.utcnow(),
         )
         self._plan_rollover()

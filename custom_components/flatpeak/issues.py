@@ -17,6 +17,7 @@ class Issue(StrEnum):
     QUARANTINE = "quarantine"  # energy that the meter cannot have carried
     REFUSED = "refused"  # records that FlatPeak will not take
     UNCONFIRMED = "unconfirmed"  # nobody can tell whether FlatPeak has them
+    DOUBTED_PRICE = "doubted_price"  # money that is not counted
     OTHER_WRITER = "other_writer"  # somebody else sends our records
     SOURCE_MISSING = "source_missing"
     SOURCE_DISABLED = "source_disabled"

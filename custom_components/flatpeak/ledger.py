@@ -12,6 +12,7 @@ from homeassistant.helpers.storage import STORAGE_DIR
 
 from .book import Book, Line
 from .const import DOMAIN
+from .doubt import judged
 from .journal import (
     Journal,
     JournalVersionError,
@@ -79,7 +80,7 @@ class Ledger:
     async def async_book(self, lines: Sequence[Line]) -> None:
         """Add lines to the book durably. Raises HomeAssistantError."""
         if lines:
-            await self._hass.async_add_executor_job(self.book.append, lines)
+            await self._hass.async_add_executor_job(self._book, lines)
 
     async def async_fold(self, now: datetime, zone: tzinfo) -> None:
         """Shorten what is older than 40 days. Raises HomeAssistantError."""
@@ -91,6 +92,10 @@ class Ledger:
     async def async_remove(self) -> None:
         """Delete the files of an entry that is being removed."""
         await self._hass.async_add_executor_job(self._remove)
+
+    def _book(self, lines: Sequence[Line]) -> None:
+        """Judge the prices, and add. Blocking."""
+        self.book.append(judged(lines, self.book))
 
     def _is_booked(self, item: Queued) -> bool:
         """Return whether a record's fate is in the book; a quote leaves it open."""

@@ -7,9 +7,12 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
+from .book import Book
 from .decisions import held_records, set_aside, unconfirmed
+from .doubt import doubted
 from .issues import Issue, async_set_issue
 from .journal import Journal, Queued
+from .metering import PricedWindow
 from .meters import Meter
 from .source_watch import SOURCE_ISSUES, source_problem
 
@@ -20,6 +23,7 @@ def async_show(
     entry: ConfigEntry,
     meters: Iterable[Meter],
     journal: Journal,
+    book: Book,
     now: datetime,
 ) -> None:
     """Raise what is due, and clear what is cured."""
@@ -30,6 +34,7 @@ def async_show(
             Issue.QUARANTINE: _of_quarantine(held_records(journal, meter.key), meter),
             Issue.REFUSED: _of_refused(set_aside(journal, meter.key)),
             Issue.UNCONFIRMED: _of_records(unconfirmed(journal, meter.key, now)),
+            Issue.DOUBTED_PRICE: _of_doubted(doubted(book, meter.key, now)),
         }
         for issue, placeholders in figures.items():
             async_set_issue(hass, entry, issue, placeholders, meter)
@@ -54,6 +59,19 @@ def _of_refused(records: Sequence[Queued]) -> Mapping[str, str] | None:
     """Return what is said of records that FlatPeak will not take."""
     said = _of_records(records)
     return said and {**said, "error": records[-1].error or "-"}
+
+
+def _of_doubted(lines: Sequence[PricedWindow]) -> Mapping[str, str] | None:
+    """Return what is said of prices that cannot be right."""
+    if not lines:
+        return None
+    last = lines[-1]
+    return {
+        "count": str(len(lines)),
+        "price": f"{(last.money or 0) / last.mwh * 1_000_000:.2f}",
+        "currency": last.currency or "",
+        "start": f"{dt_util.as_local(last.start):%Y-%m-%d %H:%M}",
+    }
 
 
 def _of_records(records: Sequence[Queued]) -> Mapping[str, str] | None:

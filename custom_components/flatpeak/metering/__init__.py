@@ -1,6 +1,6 @@
 """Pure metering: from rows of statistics to windows, records and sums. No I/O."""
 
-from .band import is_plausible_price
+from .band import HISTORY, highest_price, is_below, is_plausible_price
 from .calendar import day_start, local_date, month_of, month_start, next_day_start
 from .compare import compare
 from .findings import Finding, Kind, Record, Rule, Standing
@@ -27,6 +27,7 @@ from .totals import Origin, PricedWindow, Total
 from .windows import boundaries, cut, release
 
 __all__ = [
+    "HISTORY",
     "Anchor",
     "Expected",
     "Finding",
@@ -54,6 +55,8 @@ __all__ = [
     "cut",
     "day_start",
     "find_outages",
+    "highest_price",
+    "is_below",
     "is_plausible_price",
     "local_date",
     "match",

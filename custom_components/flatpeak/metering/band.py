@@ -23,8 +23,13 @@ def is_plausible_price(
     plausible for 50 Wh or less, with less than 20 windows of more, or where most of
     them were free.
     """
-    if mwh <= TINY or not history:
-        return True
+    return is_below(highest_price(history), money, mwh)
+
+
+def highest_price(history: Sequence[PricedWindow]) -> Decimal | None:
+    """Return the highest plausible money per mWh; None: nothing is known."""
+    if not history:
+        return None
     since = max(line.end for line in history) - HISTORY
     prices = [
         abs(line.money) / line.mwh
@@ -32,6 +37,10 @@ def is_plausible_price(
         if line.money is not None and line.mwh > TINY and line.end > since
     ]
     if len(prices) < ENOUGH:
-        return True
-    most = FACTOR * median(prices)
-    return not most or abs(money) / mwh <= most
+        return None
+    return FACTOR * median(prices) or None
+
+
+def is_below(highest: Decimal | None, money: Decimal, mwh: int) -> bool:
+    """Return whether money for an energy (mWh) is not above the highest price."""
+    return highest is None or mwh <= TINY or abs(money) / mwh <= highest
