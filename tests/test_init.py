@@ -143,8 +143,10 @@ async def test_reload_keeps_everything(home: Home, entry: MockConfigEntry) -> No
     assert len(home.simulator.records) == records
     await home.live(BEGIN + 6 * SLOT, use)
     assert home.value("energy_today", key) == Decimal("0.4")
+    # The window that was open at the start is looked for, and sent, minutes later.
+    await home.live(BEGIN + 9 * SLOT, use)
     assert home.value("cost_today", key) == home.simulator.stored_cost(
-        entry.data["location_id"], BEGIN, BEGIN + 6 * SLOT
+        entry.data["location_id"], BEGIN, BEGIN + 9 * SLOT
     )
 
 

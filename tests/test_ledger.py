@@ -184,7 +184,10 @@ async def test_invariant_4_what_is_booked_is_not_sent_again(
         [("a", replace(line(START), origin=origin)), ("b", line(START + QUARTER))]
     )
     again = await loaded(hass)
-    assert again.journal.outbox == ((second,) if done else (first, second))
+    # What was new may have been sent by a life that this journal does not know of.
+    left = [second] if done else [first, second]
+    doubtful = Status.ATTEMPTED if status is Status.NEW else status
+    assert again.journal.outbox == tuple(replace(it, status=doubtful) for it in left)
     assert again.journal.meters == JOURNAL.meters
 
 
@@ -261,7 +264,7 @@ async def test_removal_leaves_other_entries_alone(
 
 async def test_invariant_9_a_price_that_cannot_be_right_is_not_counted(
     hass: HomeAssistant,
-    folder: Path,  # noqa: ARG001 - the files need it
+    folder: Path,
 ) -> None:
     """Whoever books it: the money is kept, and in doubt."""
     ledger = Ledger(hass, "01ENTRY")

@@ -129,6 +129,12 @@ class Book:
                 default=None,
             )
 
+    def until(self, meter: str) -> datetime | None:
+        """Return the end of a meter's last window."""
+        with self._memory:
+            windows = self._windows[meter].values()
+            return max((window.end for window in windows), default=None)
+
     def between(self, meter: str, start: datetime, end: datetime) -> list[PricedWindow]:
         """Return the windows of a meter that begin in a period, in order."""
         with self._memory:

@@ -17,6 +17,7 @@ from .journal import (
     Journal,
     JournalVersionError,
     Queued,
+    Status,
     read_journal,
     write_journal,
 )
@@ -47,8 +48,7 @@ class Ledger:
         """
         try:
             journal = await self._hass.async_add_executor_job(read_journal, self._path)
-            if journal is not None:
-                await self._hass.async_add_executor_job(self.book.load)
+            await self._hass.async_add_executor_job(self.book.load)
         except JournalVersionError as error:
             raise ConfigEntryError(
                 translation_domain=DOMAIN, translation_key="books_too_new"
@@ -69,8 +69,14 @@ class Ledger:
             ) from error
         if journal is not None:
             # The journal on disk may lag behind the book: what is booked is done.
-            waiting = (item for item in journal.outbox if not self._is_booked(item))
-            self.journal = replace(journal, outbox=tuple(waiting))
+            self.journal = replace(
+                journal,
+                outbox=tuple(
+                    _doubted(item)
+                    for item in journal.outbox
+                    if not self._is_booked(item)
+                ),
+            )
 
     async def async_write(self, journal: Journal) -> None:
         """Make a journal durable, then take it up. Raises HomeAssistantError."""
@@ -110,3 +116,14 @@ class Ledger:
         """Delete both. Blocking."""
         self._path.unlink(missing_ok=True)
         self.book.remove()
+
+
+def _doubted(item: Queued) -> Queued:
+    """Return a record as it is after a start.
+
+    The journal may be an older one that was restored: what it calls new may have been
+    sent since.
+    """
+    if item.status is not Status.NEW:
+        return item
+    return replace(item, status=Status.ATTEMPTED, attempted=None)

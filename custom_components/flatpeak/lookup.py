@@ -32,6 +32,9 @@ SECOND_READ = timedelta(minutes=5)  # two reads of a batch's records have to agr
 RARELY = timedelta(days=1)
 LONGEST_RANGE = timedelta(days=90)  # FlatPeak documentation, "Costs"
 MOST_TRIES = 5
+# After this, or four times the longest lag, a record that is stored is visible.
+SURE = timedelta(minutes=10)
+LAGS = 4
 TOLERANCE_WH = 1  # FlatPeak rounds energy to whole Wh
 NOT_FOUND = "Sent 5 times, and never found in FlatPeak's report"
 STORED = {Kind.CONFIRMED, Kind.REPRICED, Kind.UNPRICED, Kind.SURPLUS}
@@ -111,7 +114,7 @@ class Lookups:
         answer = await self._ask(question, journal, self._witnesses(question))
         if len(answer.findings) == 1 or not _is_total(items, answer):
             for item in items:
-                await self._conclude(item, answer, question.state, result)
+                await self._conclude(item, answer, journal, result)
             return
         for item in items[: self._left]:
             self._left -= 1
@@ -121,7 +124,7 @@ class Lookups:
             if finding.kind is Kind.LATE and await self._seen_later(alone, journal):
                 missing = replace(finding, kind=Kind.MISSING, resend=True)
                 answer = replace(answer, findings={item.window.start: missing})
-            await self._conclude(item, answer, question.state, result)
+            await self._conclude(item, answer, journal, result)
 
     async def _ask(
         self,
@@ -229,12 +232,13 @@ class Lookups:
         self,
         item: Queued,
         answer: _Answer,
-        state: MeterState,
+        journal: Journal,
         result: Round,
     ) -> None:
         """Act on what the report says of one record."""
         key, finding = key_of(item), answer.of(item)
-        if finding.kind in STORED:
+        state = journal.meters[item.meter]
+        if finding.kind in STORED or _is_of_another_life(item, finding, state):
             found = finding.items[0]
             if self._turns.count(key) and item.attempted:
                 late = (self._now - item.attempted).total_seconds()
@@ -248,7 +252,7 @@ class Lookups:
             if found.cost:
                 self._turns.note(key, self._now, SECOND_READ)
                 return
-        elif finding.resend:
+        elif finding.resend or self._never_sent(item, finding, journal):
             self._turns.forget(key)
             result.change(_again(item))
             return
@@ -258,6 +262,15 @@ class Lookups:
             self._left -= 1
             line = await self._exchange.async_quote(item, state)
             result.booked.append((item.meter, line))
+
+    def _never_sent(
+        self, item: Queued, finding: Finding[CostItem], journal: Journal
+    ) -> bool:
+        """Return whether a record of another life would be visible by now."""
+        if item.attempted is not None or finding.kind is not Kind.LATE:
+            return False
+        lag = timedelta(seconds=journal.facts.lag)
+        return self._now - item.window.end > max(SURE, LAGS * lag)
 
     def _is_certain(self, item: Queued, found: CostItem) -> bool:
         """Return whether a record of a batch was read twice, and the same."""
@@ -274,7 +287,10 @@ class Lookups:
         self, item: Queued, found: CostItem, currency: str | None, state: MeterState
     ) -> PricedWindow:
         """Return a stored record's line; a total of more than it is no price."""
-        if found.energy_wh <= item.wh + TOLERANCE_WH:
+        alone = (found.start, found.end) == (item.window.start, item.window.end)
+        if found.energy_wh <= item.wh + TOLERANCE_WH or (
+            alone and item.attempted is None
+        ):
             return self._exchange.line(item, Origin.REPORT, found, currency)
         quote = await self._exchange.async_quote(item, state)
         return replace(quote, origin=Origin.REPORT)
@@ -287,10 +303,22 @@ def _again(item: Queued) -> Queued:
     return replace(item, status=Status.NEW, batch=None)
 
 
+def _is_of_another_life(
+    item: Queued, finding: Finding[CostItem], state: MeterState
+) -> bool:
+    """Return whether an earlier life sent this window, with energy it knew better.
+
+    Of a gap that a restored database has, we only know the sum.
+    """
+    if item.attempted is not None or finding.kind is not Kind.ENERGY_DIFFERS:
+        return False
+    ours = expected(item.window, state).reference_id
+    return finding.items[0].record_reference_id == ours
+
+
 def _is_old(item: Queued, lag: timedelta, now: datetime) -> bool:
     """Return whether a record would be visible by now."""
-    certain = max(timedelta(minutes=10), 4 * lag)
-    return item.attempted is not None and now - item.attempted > certain
+    return item.attempted is not None and now - item.attempted > max(SURE, LAGS * lag)
 
 
 def _doubtful(item: Queued, state: MeterState) -> Record:

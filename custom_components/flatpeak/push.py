@@ -13,7 +13,15 @@ from .advance import advance
 from .exchange import Round, key_of
 from .journal import Journal, MeterState, Queued, Status
 from .ledger import Ledger
-from .metering import Row, Slice, Source, SourceKind, day_start, local_date
+from .metering import (
+    Reporting,
+    Row,
+    Slice,
+    Source,
+    SourceKind,
+    day_start,
+    local_date,
+)
 from .meters import Meter
 from .outbox import Outbox
 from .readings import HOUR, SLOT, async_read_rows, is_entity, run_started
@@ -46,6 +54,7 @@ class Pusher:
         self._meters = meters
         self._minutes = minutes
         self._trusted_now = trusted_now
+        self._began = dt_util.utcnow()
         self.latest: dict[str, Slice] = {}  # the newest settled slice of each meter
 
     async def async_push(self, zone: tzinfo) -> None:
@@ -57,8 +66,12 @@ class Pusher:
         async with self._ledger.lock:
             if (now := self._trusted_now()) is None:
                 return
-            await self._resolve()
             journal = await self._cut(self._ledger.journal, zone, now)
+            if any(item.status is Status.ATTEMPTED for item in journal.outbox):
+                if journal is not self._ledger.journal:
+                    await self._ledger.async_write(journal)
+                await self._resolve()
+                journal = self._ledger.journal
             due = self._due(journal)
             if journal is not self._ledger.journal and not due:
                 await self._ledger.async_write(journal)
@@ -120,7 +133,7 @@ class Pusher:
         }
         since: dict[str, datetime] = {}
         for key, source in sources.items():
-            start = _since(journal.meters[key], midnight)
+            start = self._since(key, journal.meters[key], midnight)
             since[source] = min(start, since.get(source, start))
         rows = await async_read_rows(self._hass, since)
         run_start = run_started(self._hass)
@@ -141,9 +154,32 @@ class Pusher:
                 journal = replace(
                     journal,
                     meters={**journal.meters, key: step.state},
-                    outbox=(*journal.outbox, *step.records),
+                    outbox=(*journal.outbox, *map(self._doubted, step.records)),
                 )
         return journal
+
+    def _since(self, key: str, state: MeterState, midnight: datetime) -> datetime:
+        """Return from where rows are needed.
+
+        A new meter begins at today's midnight, one whose journal was lost where its
+        book ends. What a meter reports just after midnight can be of yesterday.
+        """
+        if state.anchor:
+            return state.anchor.end
+        if booked := self._ledger.book.until(key):
+            return booked
+        hourly = self._meters[key].reporting is Reporting.HOURLY
+        return midnight + HOUR if hourly else midnight
+
+    def _doubted(self, item: Queued) -> Queued:
+        """Return a record that an earlier life may have sent as a doubtful one.
+
+        That life may be one that we know nothing of: its journal was lost, or an
+        older one was restored.
+        """
+        if item.status is not Status.NEW or item.window.start >= self._began:
+            return item
+        return replace(item, status=Status.ATTEMPTED)
 
     @callback
     def _source_id(self, meter: Meter) -> str:
@@ -170,8 +206,3 @@ class Pusher:
             slot=SLOT if is_entity(source) else HOUR,
             zones=(zone, dt_util.get_default_time_zone()),
         )
-
-
-def _since(state: MeterState, midnight: datetime) -> datetime:
-    """Return from where rows are needed; a new meter begins at today's midnight."""
-    return state.anchor.end if state.anchor else midnight
