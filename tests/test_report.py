@@ -15,10 +15,9 @@ from custom_components.flatpeak.api import (
     TariffDirection,
 )
 from custom_components.flatpeak.book import Line
-from custom_components.flatpeak.journal import MeterState
-from custom_components.flatpeak.metering import Anchor, Origin, Total
+from custom_components.flatpeak.metering import Origin, Total
 from custom_components.flatpeak.report import LocationReport
-from custom_components.flatpeak.review import async_review
+from custom_components.flatpeak.review import Memory, async_review
 from custom_components.flatpeak.snapshot import Figures, Periods, net_figures
 
 from .desk import DEVICE, EXPORT, IMPORT, START, WH, WINDOW, Desk, open_desk
@@ -73,11 +72,17 @@ async def review(
 ) -> tuple[list[Line], list[LoggedRequest]]:
     """Compare a meter's windows with the report; return also what was asked."""
     before = len(desk.simulator.requests)
-    state: MeterState = replace(
-        desk.journal.meters[meter], anchor=Anchor(end=START + COUNT * WINDOW)
+    found = await async_review(
+        desk.exchange.client,
+        meter,
+        desk.journal,
+        desk.book,
+        since,
+        now=desk.now,
+        zone=UTC,
+        memory=Memory(),
     )
-    lines = await async_review(desk.exchange.client, meter, state, desk.book, since)
-    return lines, desk.simulator.requests[before:]
+    return list(found.lines), desk.simulator.requests[before:]
 
 
 @pytest.mark.parametrize("meter", [IMPORT, EXPORT, DEVICE])
@@ -176,10 +181,6 @@ async def test_money_that_is_gone_is_kept(desk: Desk) -> None:
 async def test_nothing_to_review(desk: Desk) -> None:
     """Without windows in the period nothing is asked."""
     assert await review(desk, since=START + COUNT * WINDOW) == ([], [])
-    state = desk.journal.meters[IMPORT]
-    assert state.anchor is None
-    client = desk.exchange.client
-    assert await async_review(client, IMPORT, state, desk.book, START) == []
     carried = replace(desk.line((IMPORT, START)), origin=Origin.CARRIED)
     starts = [start for meter, start in desk.queued if meter == IMPORT]
     desk.book.append([(IMPORT, replace(carried, start=start)) for start in starts])

@@ -1,7 +1,7 @@
 """One location: when to push, when to poll, and what the entities then show."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 import hashlib
@@ -48,7 +48,7 @@ from .pace import Pace
 from .prices import Prices
 from .push import Pusher
 from .report import LocationReport
-from .review import async_review
+from .review import TRAILING, Difference, Memory, async_review
 from .snapshot import (
     PRICED,
     ROLLOVER,
@@ -111,6 +111,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             for direction in (TariffDirection.IMPORT, TariffDirection.EXPORT)
         ]
         self._reported: list[Figures] = []  # bought and sold
+        self._memory = Memory()
+        self.differences: dict[str, Sequence[Difference]] = {}
         self._zone: tzinfo = dt_util.get_default_time_zone()
         self._full_poll_due: datetime | None = None
         self._facts_of: date | None = None
@@ -219,10 +221,10 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             await self._learn_location(read=new_day)
             await self._ask_prices(now, anew=new_day)
             self._facts_of = local_date(now, self._zone)
-            yesterday = self._periods(now).yesterday
-            since = day_start(yesterday, self._zone)
+            yesterday = day_start(self._periods(now).yesterday, self._zone)
+            since = yesterday - TRAILING if new_day else yesterday
             for key in self.meters:
-                await self._review(key, since)
+                await self._review(key, since, now)
                 calm = rejudged(self.ledger.book, key, now)
                 await self.ledger.async_book(calm)
             await self.ledger.async_fold(now, self._zone)
@@ -234,17 +236,33 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             ]
             await self._learn_earning_sign(self._reports[-1].today)
 
-    async def _review(self, key: str, since: datetime) -> None:
+    async def _review(self, key: str, since: datetime, now: datetime) -> None:
         """Look at a meter's records again; what is wrong with one is not with all."""
-        state = self.ledger.journal.meters[key]
         try:
-            lines = await async_review(
-                self._client, key, state, self.ledger.book, since
+            review = await async_review(
+                self._client,
+                key,
+                self.ledger.journal,
+                self.ledger.book,
+                since,
+                now=now,
+                zone=self._zone,
+                memory=self._memory,
             )
         except (FlatPeakPriceUnavailableError, FlatPeakRefusedError) as error:
             _LOGGER.debug("No second look at %s: %s", self.meters[key].title, error)
             return
-        await self.ledger.async_book(lines)
+        await self.ledger.async_book(review.lines)
+        self.differences[key] = review.differences
+        journal = self.ledger.journal
+        facts = replace(
+            journal.facts,
+            rule=review.rule or journal.facts.rule,
+            other_writer=journal.facts.other_writer or review.other_writer,
+        )
+        changed = replace(journal, facts=facts, outbox=(*journal.outbox, *review.again))
+        if changed != journal:
+            await self.ledger.async_write(changed)
 
     def _next_full_poll(self, now: datetime) -> datetime:
         """Return when to look at everything again: ten past 0, 6, 12 or 18 o'clock."""
@@ -363,6 +381,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.meters.values(),
             self.ledger.journal,
             self.ledger.book,
+            self.differences,
             dt_util.utcnow(),
         )
         self._plan_rollover()

@@ -1,6 +1,6 @@
 """Repair issues: each is raised and cleared by the same call."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 from homeassistant.config_entries import ConfigEntry
@@ -10,6 +10,8 @@ from homeassistant.helpers import issue_registry as ir
 from .const import DOMAIN
 from .meters import Meter
 
+LOCATION = "location"  # in the place of a meter's key
+
 
 class Issue(StrEnum):
     """What can be wrong with a meter, or with the location."""
@@ -17,6 +19,7 @@ class Issue(StrEnum):
     QUARANTINE = "quarantine"  # energy that the meter cannot have carried
     REFUSED = "refused"  # records that FlatPeak will not take
     UNCONFIRMED = "unconfirmed"  # nobody can tell whether FlatPeak has them
+    DIFFERENCE = "difference"  # FlatPeak's report has other sums
     DOUBTED_PRICE = "doubted_price"  # money that is not counted
     OTHER_WRITER = "other_writer"  # somebody else sends our records
     SOURCE_MISSING = "source_missing"
@@ -36,7 +39,7 @@ FIXABLE = {
 }
 
 
-def issue_id(entry_id: str, issue: Issue, meter: str = "location") -> str:
+def issue_id(entry_id: str, issue: Issue, meter: str = LOCATION) -> str:
     """Return the id of an issue of a meter (key), or of the location."""
     return f"{issue}_{entry_id}_{meter}"
 
@@ -53,7 +56,7 @@ def async_set_issue(
 
     The text may use `location`, and `meter` if there is one, besides.
     """
-    key = meter.key if meter else "location"
+    key = meter.key if meter else LOCATION
     identity = issue_id(entry.entry_id, issue, key)
     if placeholders is None:
         ir.async_delete_issue(hass, DOMAIN, identity)
@@ -69,6 +72,19 @@ def async_set_issue(
         translation_placeholders={**names, **placeholders},
         data={"entry_id": entry.entry_id, "issue": issue, "meter": key},
     )
+
+
+@callback
+def async_forget_meters(
+    hass: HomeAssistant, entry: ConfigEntry, meters: Collection[str]
+) -> None:
+    """Clear what is about meters (keys) that the entry has no more."""
+    for (domain, identity), issue in list(ir.async_get(hass).issues.items()):
+        about = issue.data or {}
+        if domain != DOMAIN or about.get("entry_id") != entry.entry_id:
+            continue
+        if about["meter"] not in {LOCATION, *meters}:
+            ir.async_delete_issue(hass, DOMAIN, identity)
 
 
 @callback

@@ -1,6 +1,6 @@
 """Which repairs the present state of a location calls for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from homeassistant.config_entries import ConfigEntry
@@ -10,10 +10,11 @@ from homeassistant.util import dt as dt_util
 from .book import Book
 from .decisions import held_records, set_aside, unconfirmed
 from .doubt import doubted
-from .issues import Issue, async_set_issue
+from .issues import Issue, async_forget_meters, async_set_issue
 from .journal import Journal, Queued
 from .metering import PricedWindow
 from .meters import Meter
+from .review import Difference
 from .source_watch import SOURCE_ISSUES, source_problem
 
 
@@ -21,19 +22,22 @@ from .source_watch import SOURCE_ISSUES, source_problem
 def async_show(
     hass: HomeAssistant,
     entry: ConfigEntry,
-    meters: Iterable[Meter],
+    meters: Collection[Meter],
     journal: Journal,
     book: Book,
+    differences: Mapping[str, Sequence[Difference]],
     now: datetime,
 ) -> None:
     """Raise what is due, and clear what is cured."""
     alone: Mapping[str, str] | None = {} if journal.facts.other_writer else None
     async_set_issue(hass, entry, Issue.OTHER_WRITER, alone)
+    async_forget_meters(hass, entry, [meter.key for meter in meters])
     for meter in meters:
         figures: Mapping[Issue, Mapping[str, str] | None] = {
             Issue.QUARANTINE: _of_quarantine(held_records(journal, meter.key), meter),
             Issue.REFUSED: _of_refused(set_aside(journal, meter.key)),
             Issue.UNCONFIRMED: _of_records(unconfirmed(journal, meter.key, now)),
+            Issue.DIFFERENCE: _of_differences(differences.get(meter.key, ())),
             Issue.DOUBTED_PRICE: _of_doubted(doubted(book, meter.key, now)),
         }
         for issue, placeholders in figures.items():
@@ -59,6 +63,19 @@ def _of_refused(records: Sequence[Queued]) -> Mapping[str, str] | None:
     """Return what is said of records that FlatPeak will not take."""
     said = _of_records(records)
     return said and {**said, "error": records[-1].error or "-"}
+
+
+def _of_differences(days: Sequence[Difference]) -> Mapping[str, str] | None:
+    """Return what is said of days on which FlatPeak's money is not ours."""
+    if not days:
+        return None
+    worst = max(days, key=lambda day: abs(day.theirs - day.ours))
+    return {
+        "count": str(len(days)),
+        "day": worst.day.isoformat(),
+        "ours": f"{worst.ours:.2f}",
+        "theirs": f"{worst.theirs:.2f}",
+    }
 
 
 def _of_doubted(lines: Sequence[PricedWindow]) -> Mapping[str, str] | None:

@@ -14,10 +14,12 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .const import CONF_SOURCE, CONF_SOURCE_REGISTRY_ID, DOMAIN
+from .const import CONF_SOURCE, CONF_SOURCE_REGISTRY_ID, DIRECTION_EXPORT, DOMAIN
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
 from .issues import Issue
 from .journal import Status
+from .metering import SourceKind
+from .source_watch import present_source
 from .sources import async_list_sources, async_registry_id, async_runs_backwards
 
 ANSWERS = {
@@ -124,9 +126,16 @@ class SourceFlow(FlatPeakRepairFlow):
         """Offer the sensors that no meter of the home has."""
         if (entry := self._entry) is None:
             return self.async_abort(reason="entry_not_loaded")
-        taken = {meter.source for meter in entry.runtime_data.meters.values()}
-        sources = await async_list_sources(self.hass)
-        free = {id_: info for id_, info in sources.items() if id_ not in taken}
+        meters = entry.runtime_data.meters
+        if self._meter not in meters:
+            return self.async_abort(reason="meter_removed")
+        taken = {present_source(self.hass, meter) for meter in meters.values()}
+        sells = meters[self._meter].direction == DIRECTION_EXPORT
+        free = {
+            id_: info
+            for id_, info in (await async_list_sources(self.hass)).items()
+            if id_ not in taken and not (sells and info.kind is SourceKind.POWER)
+        }
         errors: dict[str, str] = {}
         if user_input is not None:
             source = user_input[CONF_SOURCE]

@@ -20,9 +20,19 @@ SOURCE_ISSUES = (
     Issue.SOURCE_SILENT,
 )
 SILENT = timedelta(days=1)
+# A register that fell is watched for a day before anything of it is settled.
+UNREAD = timedelta(days=2)
 # Utilities deliver days late, and not at weekends.
 SILENT_IMPORT = timedelta(days=7)
 NO_VALUE = {STATE_UNAVAILABLE, STATE_UNKNOWN}
+
+
+@callback
+def present_source(hass: HomeAssistant, meter: Meter) -> str:
+    """Return the statistic id of a meter's source, also after a renaming."""
+    registry = er.async_get(hass)
+    entry = registry.entities.get_entry(meter.source_registry_id or "")
+    return entry.entity_id if entry else meter.source
 
 
 @callback
@@ -51,9 +61,10 @@ def source_problem(
         return Issue.SOURCE_NOT_RECORDED
     shown = hass.states.get(source)
     if shown is None:
-        return Issue.SOURCE_MISSING if silent else None
+        return Issue.SOURCE_MISSING if silent or until is None else None
     if shown.state in NO_VALUE:
         return Issue.SOURCE_SILENT if silent else None
     if ATTR_STATE_CLASS not in shown.attributes:
         return Issue.SOURCE_NOT_RECORDED
-    return None
+    unread = until is not None and now - until > UNREAD
+    return Issue.SOURCE_NOT_RECORDED if unread else None

@@ -1,0 +1,96 @@
+"""What is said of a meter's sensor, and when."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.helpers import entity_registry as er
+import pytest
+
+from custom_components.flatpeak.issues import Issue
+from custom_components.flatpeak.journal import MeterState
+from custom_components.flatpeak.metering import Anchor, Stream
+from custom_components.flatpeak.metering.model import Reporting
+from custom_components.flatpeak.meters import Meter
+from custom_components.flatpeak.source_watch import present_source, source_problem
+
+from .home import ENERGY, Home
+
+NOW = datetime(2026, 11, 11, 8, tzinfo=UTC)
+PUMP = "sensor.heat_pump"
+HOUR = timedelta(hours=1)
+
+pytestmark = pytest.mark.freeze_time(NOW)
+
+METER = Meter(
+    key="0a1b2c3d",
+    source=PUMP,
+    source_registry_id=None,
+    direction="import",
+    kind="grid",
+    reporting=Reporting.CONTINUOUS,
+    max_power_kw=70,
+    title="Heat pump",
+    subentry_id="one",
+)
+
+
+def settled(ago: timedelta) -> MeterState:
+    """Return a meter whose last row ended some time ago."""
+    return MeterState(
+        stream=Stream(owner="o", energy_direction="IMPORT", tariff_direction="IMPORT"),
+        source=PUMP,
+        anchor=Anchor(end=NOW - ago),
+    )
+
+
+async def test_source_that_stands_still_is_fine(home: Home) -> None:
+    """Rows come though nothing is used; where none come for days it is said."""
+    home.add_sensor(PUMP)
+    for hours, problem in ((1, None), (47, None), (49, Issue.SOURCE_NOT_RECORDED)):
+        assert source_problem(home.hass, METER, settled(hours * HOUR), NOW) is problem
+
+
+async def test_source_away_is_given_a_day(home: Home) -> None:
+    """Unavailable or gone is not said before a day is over, also after a restart."""
+    gone = settled(25 * HOUR), settled(23 * HOUR)
+    said = [source_problem(home.hass, METER, state, NOW) for state in gone]
+    assert said == [Issue.SOURCE_MISSING, None]
+    home.hass.states.async_set(PUMP, STATE_UNAVAILABLE, ENERGY)
+    said = [source_problem(home.hass, METER, state, NOW) for state in gone]
+    assert said == [Issue.SOURCE_SILENT, None]
+    home.hass.states.async_remove(PUMP)
+    new = replace(gone[0], anchor=None)
+    assert source_problem(home.hass, METER, new, NOW) is Issue.SOURCE_MISSING
+
+
+async def test_imports_are_given_a_week(home: Home) -> None:
+    """A utility delivers days late."""
+    meter = replace(METER, source="utility:grid")
+    for days, problem in ((6, None), (8, Issue.SOURCE_SILENT)):
+        state = settled(days * 24 * HOUR)
+        assert source_problem(home.hass, meter, state, NOW) is problem
+
+
+async def test_source_in_the_registry(
+    home: Home, entity_registry: er.EntityRegistry
+) -> None:
+    """A renaming is followed; disabled and removed are told apart."""
+    entity = entity_registry.async_get_or_create(
+        "sensor", "demo", "pump", suggested_object_id="heat_pump"
+    )
+    meter = replace(METER, source_registry_id=entity.id)
+    state = settled(25 * HOUR)
+    entity_registry.async_update_entity(PUMP, new_entity_id="sensor.renamed")
+    home.hass.states.async_set("sensor.renamed", "1000", ENERGY)
+    assert present_source(home.hass, meter) == "sensor.renamed"
+    assert source_problem(home.hass, meter, state, NOW) is None
+    home.hass.states.async_set("sensor.renamed", "1000", {})
+    problem = source_problem(home.hass, meter, state, NOW)
+    assert problem is Issue.SOURCE_NOT_RECORDED
+    entity_registry.async_update_entity(
+        "sensor.renamed", disabled_by=er.RegistryEntryDisabler.USER
+    )
+    assert source_problem(home.hass, meter, state, NOW) is Issue.SOURCE_DISABLED
+    entity_registry.async_remove("sensor.renamed")
+    assert source_problem(home.hass, meter, state, NOW) is Issue.SOURCE_MISSING
