@@ -1,9 +1,11 @@
 """Many records in one request, followed to their end."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+import sys
 
+from freezegun.api import real_perf_counter
 import pytest
 
 from custom_components.flatpeak.api import FlatPeakPriceUnavailableError
@@ -18,6 +20,7 @@ from custom_components.flatpeak.journal import Journal, Status
 from custom_components.flatpeak.metering import Origin
 
 from .desk import DEVICE, EXPORT, IMPORT, MINUTE, START, WINDOW, Desk, open_desk
+from .home import ACCOUNT, Home
 from .simulator import DEFAULT, VARIANTS, FlatPeakSimulator
 from .simulator.core import LoggedRequest
 from .simulator.faults import FaultKind
@@ -221,3 +224,60 @@ async def test_set_aside_is_left_out(desk: Desk) -> None:
     assert [one.status for one in again.outbox] == [Status.NEW]
     assert item.error
     assert again.outbox[0].error is None
+
+
+SIX = {
+    "sensor.grid_import": ("import", "grid"),
+    "sensor.grid_export": ("export", "grid"),
+    **{f"sensor.plug_{n}": ("import", "device") for n in range(4)},
+}
+EVENING = datetime(2026, 11, 11, 18, tzinfo=UTC)
+
+
+@pytest.mark.freeze_time(EVENING)
+async def test_48_hours_without_the_cloud(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six meters come back in under a minute, with one batch for each stream."""
+    location = home.simulator.add_location(ACCOUNT, tariff="dynamic")
+    for source in SIX:
+        home.add_sensor(source)
+    entry = home.add_entry(location, SIX, window=30)
+    await home.set_up(entry)
+    slots = EVENING + timedelta(minutes=35)
+    await home.live(slots, _used)
+    home.simulator.offline = True
+    await home.live(EVENING + 48 * HOUR, _used)
+    home.simulator.offline = False
+    waiting = [home.value("pending_records", key) for key in entry.runtime_data.meters]
+    assert min(waiting) >= 94
+    before, began = len(home.simulator.requests), real_perf_counter()
+    await home.live(EVENING + 48 * HOUR + timedelta(minutes=75), _used)
+    seconds = real_perf_counter() - began
+    requests = home.simulator.requests[before:]
+    assert count(requests, BATCH) == len(SIX)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n48 hours, six meters: {sum(waiting)} records, {len(requests)} requests"
+            f" (6 batches), {seconds:.1f} s of run time\n"
+        )
+    assert seconds < 60
+    end = EVENING + 50 * HOUR
+    for key, state in entry.runtime_data.ledger.journal.meters.items():
+        assert home.value("pending_records", key) == 0
+        stream = state.stream
+        stored = home.simulator.stored_cost(
+            stream.owner, EVENING - HOUR, end, stream.tariff_direction
+        )
+        assert home.value("cost_this_month", key) == stored
+    periods = [
+        (one.draft.owner, one.draft.tariff_direction, one.draft.start)
+        for one in home.simulator.ledger.submissions
+    ]
+    assert len(periods) == len(set(periods))
+
+
+def _used(start: datetime) -> dict[str, float]:
+    """Return what each meter counts in a slot."""
+    number = int(start.timestamp()) // 300
+    return {source: (50 + (number + n) % 9) / 1000 for n, source in enumerate(SIX)}

@@ -10,7 +10,7 @@ from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.flatpeak import CLIENTS
+from custom_components.flatpeak.account import ACCOUNTS
 from custom_components.flatpeak.const import DOMAIN
 
 from .home import ACCOUNT, KEY, Home
@@ -232,7 +232,7 @@ async def test_entries_of_an_account_share_its_client(
     assert second.state is ConfigEntryState.LOADED
     logins = [r for r in home.simulator.requests if r.path == "/login"]
     assert len(logins) == 1
-    assert len(home.hass.data[CLIENTS]) == 1
+    assert len(home.hass.data[ACCOUNTS]) == 1
 
     home.simulator.add_account("acc_other", "sk_live_other")
     flat = home.simulator.add_location("acc_other")
@@ -243,7 +243,7 @@ async def test_entries_of_an_account_share_its_client(
     )
     await home.set_up(third)
     assert third.state is ConfigEntryState.LOADED
-    assert len(home.hass.data[CLIENTS]) == 2
+    assert len(home.hass.data[ACCOUNTS]) == 2
 
 
 async def test_unload_and_set_up_again(home: Home, entry: MockConfigEntry) -> None:

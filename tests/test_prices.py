@@ -18,6 +18,7 @@ from custom_components.flatpeak.api import (
     TariffDirection,
 )
 from custom_components.flatpeak.metering import PricedWindow
+from custom_components.flatpeak.pace import Pace
 from custom_components.flatpeak.prices import Prices
 
 MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -71,7 +72,7 @@ async def asked(*stretches: Stretch) -> Prices:
     """Return prices that were asked for once."""
     client = Client()
     client.stretches = stretches
-    prices = Prices(cast("FlatPeakClient", client), "loc_1")
+    prices = Prices(cast("FlatPeakClient", client), "loc_1", Pace(lambda: MIDNIGHT))
     await prices.async_ask(IMPORT, MIDNIGHT, hours(48))
     assert client.asked == [("loc_1", MIDNIGHT, hours(48), IMPORT)]
     return prices
@@ -124,7 +125,7 @@ async def test_how_far_prices_reach(
 async def test_directions_are_kept_apart() -> None:
     """What is sold has prices of its own."""
     client = Client()
-    prices = Prices(cast("FlatPeakClient", client), "loc_1")
+    prices = Prices(cast("FlatPeakClient", client), "loc_1", Pace(lambda: MIDNIGHT))
     for direction, price in ((IMPORT, "0.3"), (EXPORT, "0.1")):
         client.stretches = [(0, 24, price)]
         await prices.async_ask(direction, MIDNIGHT, hours(24))
@@ -140,7 +141,7 @@ async def test_invariant_5_no_price_is_unknown(
     caplog.set_level("DEBUG")
     client = Client()
     client.stretches = [(0, 24, "0.3")]
-    prices = Prices(cast("FlatPeakClient", client), "loc_1")
+    prices = Prices(cast("FlatPeakClient", client), "loc_1", Pace(lambda: MIDNIGHT))
     for direction in (IMPORT, EXPORT):
         await prices.async_ask(direction, MIDNIGHT, hours(24))
     client.error = FlatPeakPriceUnavailableError(
@@ -158,7 +159,7 @@ async def test_trouble_keeps_what_is_known() -> None:
     """Without a network yesterday's answer for today is still right."""
     client = Client()
     client.stretches = [(0, 24, "0.3")]
-    prices = Prices(cast("FlatPeakClient", client), "loc_1")
+    prices = Prices(cast("FlatPeakClient", client), "loc_1", Pace(lambda: MIDNIGHT))
     await prices.async_ask(IMPORT, MIDNIGHT, hours(24))
     client.error = FlatPeakConnectionError("POST /prices/{id}", "no answer")
     with pytest.raises(FlatPeakConnectionError):
@@ -186,7 +187,7 @@ async def test_sign_of_earnings(
 ) -> None:
     """It shows where money was earned while the price had one sign throughout."""
     client = Client()
-    prices = Prices(cast("FlatPeakClient", client), "loc_1")
+    prices = Prices(cast("FlatPeakClient", client), "loc_1", Pace(lambda: MIDNIGHT))
     client.stretches = [(n, n + 1, rate) for n, rate in enumerate(rates)]
     await prices.async_ask(EXPORT, hours(0), hours(2))
     window = PricedWindow(

@@ -335,7 +335,7 @@ def test_every_issue_has_its_texts() -> None:
     texts = json.loads(path.read_text())["issues"]
     assert set(texts) == set(Issue)
     given = {"location", "meter", "energy", "start", "max_power", "count", "error"}
-    given |= {"source", "price", "currency", "day", "ours", "theirs"}
+    given |= {"source", "price", "currency", "day", "ours", "theirs", "minutes"}
     for issue, text in texts.items():
         words = json.dumps(text, ensure_ascii=False)
         assert set(re.findall(r"\{(\w+)\}", words)) <= given

@@ -79,6 +79,7 @@ async def review(
         desk.book,
         since,
         now=desk.now,
+        began=START,
         zone=UTC,
         memory=Memory(),
     )

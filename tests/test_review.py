@@ -46,6 +46,7 @@ async def review(desk: Desk, memory: Memory | None = None) -> Review:
         desk.book,
         START,
         now=desk.now,
+        began=START,
         zone=UTC,
         memory=memory or Memory(),
     )

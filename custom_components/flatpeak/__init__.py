@@ -1,28 +1,20 @@
 """FlatPeak: what each meter and appliance really costs, when it was used."""
 
-from collections.abc import Mapping
-from typing import Any
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
 
-from homeassistant.const import CONF_API_KEY, Platform
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
-from homeassistant.util.hass_dict import HassKey
-
-from .api import FlatPeakClient
-from .const import CONF_ACCOUNT_ID, CONF_BASE_URL, DOMAIN
+from .account import async_account
+from .const import DOMAIN
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
 from .issues import async_delete_issues
 from .ledger import Ledger
 
 PLATFORMS = [Platform.SENSOR]
 
-# One client per account, also across entries: it asks one thing at a time.
-CLIENTS: HassKey[dict[tuple[str, str, str], FlatPeakClient]] = HassKey(DOMAIN)
-
 
 async def async_setup_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> bool:
     """Set up a location. The books on disk are enough; the cloud may be away."""
-    coordinator = FlatPeakCoordinator(hass, entry, _client(hass, entry.data))
+    coordinator = FlatPeakCoordinator(hass, entry, async_account(hass, entry.data))
     if await coordinator.async_load():
         entry.async_create_background_task(
             hass, coordinator.async_refresh(), f"{DOMAIN} first poll"
@@ -44,18 +36,3 @@ async def async_remove_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) ->
     """Delete the books of a location that was removed, and what asks about them."""
     await Ledger(hass, entry.entry_id).async_remove()
     async_delete_issues(hass, entry)
-
-
-@callback
-def _client(hass: HomeAssistant, data: Mapping[str, Any]) -> FlatPeakClient:
-    """Return the account's client."""
-    identity = (data[CONF_BASE_URL], data[CONF_ACCOUNT_ID], data[CONF_API_KEY])
-    clients = hass.data.setdefault(CLIENTS, {})
-    if identity not in clients:
-        clients[identity] = FlatPeakClient(
-            async_get_clientsession(hass),
-            data[CONF_ACCOUNT_ID],
-            data[CONF_API_KEY],
-            base_url=data[CONF_BASE_URL],
-        )
-    return clients[identity]

@@ -16,14 +16,15 @@ from homeassistant.helpers.event import async_call_later, async_track_point_in_u
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
+from .account import Account
 from .api import (
     FlatPeakAuthenticationError,
-    FlatPeakClient,
     FlatPeakError,
     FlatPeakPriceUnavailableError,
     FlatPeakRefusedError,
     TariffDirection,
 )
+from .clock import skew, trusted_now
 from .const import (
     CONF_INCLUDE_CARBON,
     CONF_LOCATION_ID,
@@ -44,7 +45,7 @@ from .metering import Anchor, PricedWindow, day_start, local_date, next_day_star
 from .meters import Meter
 from .notices import async_show
 from .outbox import Outbox
-from .pace import Pace
+from .pace import PRICE_PAUSE, Pace
 from .prices import Prices
 from .push import Pusher
 from .report import LocationReport
@@ -78,7 +79,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     config_entry: FlatPeakConfigEntry
 
     def __init__(
-        self, hass: HomeAssistant, entry: FlatPeakConfigEntry, client: FlatPeakClient
+        self, hass: HomeAssistant, entry: FlatPeakConfigEntry, account: Account
     ) -> None:
         """Prepare; nothing is read or asked yet."""
         super().__init__(
@@ -93,8 +94,9 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         subentries = entry.get_subentries_of_type(SUBENTRY_METER)
         self.meters = {m.key: m for m in map(Meter.from_subentry, subentries)}
         self.ledger = Ledger(hass, entry.entry_id)
-        self._client = client
-        self._pace = Pace(dt_util.utcnow)
+        client = account.client
+        self.client = client
+        self._pace = Pace(dt_util.utcnow, account.backoff)
         exchange = Exchange(
             client,
             self.location_id,
@@ -104,14 +106,23 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             utcnow=dt_util.utcnow,
         )
         minutes = entry.options.get(CONF_WINDOW, WINDOW_DEFAULT)
-        self._pusher = Pusher(hass, self.ledger, Outbox(exchange), self.meters, minutes)
-        self._prices = Prices(client, self.location_id)
+        self._pusher = Pusher(
+            hass,
+            self.ledger,
+            Outbox(exchange),
+            self.meters,
+            minutes,
+            lambda: trusted_now(client),
+        )
+        self._clock_asked: datetime | None = None
+        self._prices = Prices(client, self.location_id, self._pace)
         self._reports = [
             LocationReport(client, self.location_id, direction)
             for direction in (TariffDirection.IMPORT, TariffDirection.EXPORT)
         ]
         self._reported: list[Figures] = []  # bought and sold
         self._memory = Memory()
+        self._began = dt_util.utcnow()
         self.differences: dict[str, Sequence[Difference]] = {}
         self._zone: tzinfo = dt_util.get_default_time_zone()
         self._full_poll_due: datetime | None = None
@@ -192,14 +203,24 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     async def _async_update_data(self) -> Snapshot:
         """Poll: the location, its prices, and what the reports say."""
         now = dt_util.utcnow()
+        if self.data is not None and (wait := self._pace.wait):
+            error = self._pace.last_error
+            raise UpdateFailed(
+                translation_domain=DOMAIN,
+                translation_key=error_key(error) if error else "cannot_connect",
+                translation_placeholders=placeholders(error) if error else None,
+                retry_after=wait.total_seconds(),
+            )
         try:
             async with self.ledger.lock:
                 await self._poll(now)
+            self._poll_succeeded()
         except FlatPeakAuthenticationError as error:
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN, translation_key=error_key(error)
             ) from error
         except FlatPeakError as error:
+            self._pace.failed(error, self.location_id)
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key=error_key(error),
@@ -213,6 +234,15 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         finally:
             self.update_interval = self._next_poll(dt_util.utcnow())
         return self._take_snapshot()
+
+    @callback
+    def _poll_succeeded(self) -> None:
+        """Go on with what waited for FlatPeak to answer."""
+        if self._pace.last_error is not None and self._unsub_push is None:
+            self._unsub_push = async_call_later(
+                self.hass, self._offset, self._start_push
+            )
+        self._pace.succeeded()
 
     async def _poll(self, now: datetime) -> None:
         """Ask for what is due. Raises FlatPeakError and HomeAssistantError."""
@@ -238,19 +268,24 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
 
     async def _review(self, key: str, since: datetime, now: datetime) -> None:
         """Look at a meter's records again; what is wrong with one is not with all."""
+        stream = self.ledger.journal.meters[key].stream
+        if not self._pace.may_ask_for(stream):
+            return
         try:
             review = await async_review(
-                self._client,
+                self.client,
                 key,
                 self.ledger.journal,
                 self.ledger.book,
                 since,
                 now=now,
+                began=self._began,
                 zone=self._zone,
                 memory=self._memory,
             )
         except (FlatPeakPriceUnavailableError, FlatPeakRefusedError) as error:
             _LOGGER.debug("No second look at %s: %s", self.meters[key].title, error)
+            self._pace.failed(error, stream.owner, stream.tariff_direction)
             return
         await self.ledger.async_book(review.lines)
         self.differences[key] = review.differences
@@ -288,7 +323,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         meters = dict(journal.meters)
         facts = journal.facts
         if read:
-            location = await self._client.async_get_location(self.location_id)
+            location = await self.client.async_get_location(self.location_id)
             facts = replace(
                 facts,
                 timezone=location.timezone,
@@ -299,7 +334,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         for key, meter in self.meters.items():
             if key not in meters:
                 meters[key] = await async_new_state(
-                    self._client, self.location_id, meter, meters
+                    self.client, self.location_id, meter, meters
                 )
         changed = replace(journal, facts=facts, meters=meters)
         if changed != journal:
@@ -344,6 +379,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     async def _async_push(self) -> None:
         """Push, and show what came of it."""
         try:
+            await self._check_clock()
             await self._pusher.async_push(self._zone)
             async with self.ledger.lock:
                 await self._learn_earning_sign(self._sold())
@@ -352,6 +388,26 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         except HomeAssistantError:
             _LOGGER.exception("The cost records could not be written; nothing is sent")
         self._publish()
+
+    async def _check_clock(self) -> None:
+        """Ask for the time where ours seems wrong, at most every 15 minutes.
+
+        While a computer sleeps, the clock that counts the time between two answers
+        stands still. Raises FlatPeakAuthenticationError.
+        """
+        now = dt_util.utcnow()
+        asked = self._clock_asked
+        if not skew(self.client) or not self._pace.may_ask():
+            return
+        if asked is not None and timedelta(0) <= now - asked < PRICE_PAUSE:
+            return
+        self._clock_asked = now
+        try:
+            await self.client.async_get_location_status(self.location_id)
+        except FlatPeakAuthenticationError:
+            raise
+        except FlatPeakError as error:
+            self._pace.failed(error, self.location_id)
 
     def _sold(self) -> list[PricedWindow]:
         """Return the latest priced window of each export meter."""
@@ -382,6 +438,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.ledger.journal,
             self.ledger.book,
             self.differences,
+            skew(self.client),
             dt_util.utcnow(),
         )
         self._plan_rollover()

@@ -19,6 +19,7 @@ class Issue(StrEnum):
     QUARANTINE = "quarantine"  # energy that the meter cannot have carried
     REFUSED = "refused"  # records that FlatPeak will not take
     UNCONFIRMED = "unconfirmed"  # nobody can tell whether FlatPeak has them
+    CLOCK = "clock"  # ours and FlatPeak's disagree
     DIFFERENCE = "difference"  # FlatPeak's report has other sums
     DOUBTED_PRICE = "doubted_price"  # money that is not counted
     OTHER_WRITER = "other_writer"  # somebody else sends our records

@@ -1,7 +1,7 @@
 """Which repairs the present state of a location calls for."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
@@ -26,11 +26,14 @@ def async_show(
     journal: Journal,
     book: Book,
     differences: Mapping[str, Sequence[Difference]],
+    ahead: timedelta | None,
     now: datetime,
 ) -> None:
     """Raise what is due, and clear what is cured."""
     alone: Mapping[str, str] | None = {} if journal.facts.other_writer else None
     async_set_issue(hass, entry, Issue.OTHER_WRITER, alone)
+    wrong = ahead and {"minutes": f"{ahead / timedelta(minutes=1):+.0f}"}
+    async_set_issue(hass, entry, Issue.CLOCK, wrong or None)
     async_forget_meters(hass, entry, [meter.key for meter in meters])
     for meter in meters:
         figures: Mapping[Issue, Mapping[str, str] | None] = {

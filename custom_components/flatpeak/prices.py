@@ -12,6 +12,7 @@ from .api import (
     TariffDirection,
 )
 from .metering import PricedWindow
+from .pace import Pace
 
 ZERO = Decimal(0)
 
@@ -21,8 +22,9 @@ _LOGGER = logging.getLogger(__name__)
 class Prices:
     """What is known of the prices of one location."""
 
-    def __init__(self, client: FlatPeakClient, location_id: str) -> None:
+    def __init__(self, client: FlatPeakClient, location_id: str, pace: Pace) -> None:
         """Begin knowing nothing."""
+        self._pace = pace
         self._client = client
         self._location_id = location_id
         self._known: dict[TariffDirection, PriceList] = {}
@@ -68,12 +70,15 @@ class Prices:
 
         Raises FlatPeakError for everything but a missing price.
         """
+        if not self._pace.may_ask(direction=direction):
+            return
         try:
             self._known[direction] = await self._client.async_get_prices(
                 self._location_id, start, end, direction
             )
         except FlatPeakPriceUnavailableError as error:
             self._known.pop(direction, None)
+            self._pace.failed(error, direction=direction)
             _LOGGER.debug("No %s price: %s", direction, error)
 
 

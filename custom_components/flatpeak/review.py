@@ -90,6 +90,7 @@ class _Subject:
     windows: Mapping[datetime, PricedWindow]
     waiting: Sequence[Queued]
     rule: Rule
+    began: datetime
 
 
 async def async_review(
@@ -100,13 +101,15 @@ async def async_review(
     since: datetime,
     *,
     now: datetime,
+    began: datetime,
     zone: tzinfo,
     memory: Memory,
 ) -> Review:
     """Compare a stream's booked windows since then with the report.
 
     The sums are compared first; the records are asked for only when those differ.
-    Raises FlatPeakError.
+    What an earlier life than ours, which `began` then, may have sent is no other
+    writer's. Raises FlatPeakError.
     """
     state = journal.meters[key]
     windows = [w for w in book.between(key, since, now) if w.origin in BOOKED]
@@ -132,6 +135,7 @@ async def async_review(
         windows={window.start: window for window in windows},
         waiting=[item for item in journal.outbox if item.meter == key],
         rule=journal.facts.rule,
+        began=began,
     )
     findings = compare(
         _records(subject),
@@ -214,7 +218,7 @@ def _is_anothers(subject: _Subject, findings: Iterable[Finding[CostItem]]) -> bo
     until = subject.state.cut_until
     return until is not None and any(
         found.key is None
-        and item.start >= until
+        and item.start >= max(until, subject.began)
         and item.record_reference_id
         == record_reference_id(subject.state.stream, item.start, item.end)
         for found in findings

@@ -6,14 +6,16 @@ its bearer token to everything else, for as long as `expires_in` says.
 
 import asyncio
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from io import BytesIO
 from itertools import chain
 import logging
 import re
+import time
 from typing import override
 
 import aiohttp
@@ -153,7 +155,8 @@ class FlatPeakClient:
         self._session: Session | None = None
         self._renew_at = 0.0
         self._requests = 0
-        self._server_time_offset: timedelta | None = None
+        self._by_day: Counter[date] = Counter()
+        self._server_time: tuple[datetime, float] | None = None
 
     @override
     def __repr__(self) -> str:
@@ -166,9 +169,18 @@ class FlatPeakClient:
         return self._requests
 
     @property
+    def requests_by_day(self) -> Mapping[date, int]:
+        """Return the requests of today and yesterday (UTC)."""
+        return self._by_day
+
+    @property
     def server_time_offset(self) -> timedelta | None:
         """Return FlatPeak's clock minus ours at its last dated answer, or None."""
-        return self._server_time_offset
+        if self._server_time is None:
+            return None
+        said, then = self._server_time
+        passed = timedelta(seconds=time.monotonic() - then)
+        return said + passed - datetime.now(UTC)
 
     async def async_login(self) -> Login:
         """Log in, even if there is a good token, and return what it says."""
@@ -395,6 +407,10 @@ class FlatPeakClient:
         url = URL(self._base_url + call.path.replace("{id}", call.object_id))
         started = asyncio.get_running_loop().time()
         self._requests += 1
+        today = datetime.now(UTC).date()
+        self._by_day[today] += 1
+        for day in [day for day in self._by_day if today - day > timedelta(days=1)]:
+            del self._by_day[day]
         try:
             async with (
                 asyncio.timeout(limit),
@@ -437,7 +453,7 @@ class FlatPeakClient:
         """Note that and when an answer came."""
         _LOGGER.debug("%s answered %s in %.3f s", call.name, answer.status, seconds)
         if answer.date:
-            self._server_time_offset = answer.date - datetime.now(UTC)
+            self._server_time = answer.date, time.monotonic()
 
     def _read[T](
         self, call: _Call, answer: Answer, read: Callable[[JsonObject], T]
