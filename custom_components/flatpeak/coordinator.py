@@ -64,6 +64,7 @@ from .streams import async_new_state
 _LOGGER = logging.getLogger(__name__)
 
 POLL_HOURS = 6
+FIRST_READ = timedelta(minutes=1)  # after a batch; it is worked off in the background
 # Without grid meters of ours there is no other way to learn of new costs; and what
 # failed is tried again then.
 POLL_REPORT = timedelta(minutes=30)
@@ -387,7 +388,20 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.config_entry.async_start_reauth(self.hass)
         except HomeAssistantError:
             _LOGGER.exception("The cost records could not be written; nothing is sent")
+        if self._unsub_push is None and self._batch_is_new():
+            self._unsub_push = async_call_later(self.hass, FIRST_READ, self._start_push)
         self._publish()
+
+    def _batch_is_new(self) -> bool:
+        """Return whether a batch was just sent, whose costs are soon in the report."""
+        now = dt_util.utcnow()
+        return any(
+            item.batch
+            and item.attempted
+            and now - item.attempted < PRICE_PAUSE
+            and self.ledger.book.get(item.meter, item.window.start) is None
+            for item in self.ledger.journal.outbox
+        )
 
     async def _check_clock(self) -> None:
         """Ask for the time where ours seems wrong, at most every 15 minutes.

@@ -251,6 +251,10 @@ class Lookups:
                 return
             if found.cost:
                 self._turns.note(key, self._now, SECOND_READ)
+                if self._exchange.book.get(*key) is None:
+                    line = await self._line(item, found, answer.currency, state)
+                    provisional = replace(line, origin=Origin.QUOTE)
+                    result.booked.append((item.meter, provisional))
                 return
         elif finding.resend or self._never_sent(item, finding, journal):
             self._turns.forget(key)
