@@ -1,6 +1,7 @@
 """Many records in one request, followed to their end."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import sys
@@ -8,7 +9,10 @@ from time import CLOCK_MONOTONIC, clock_gettime
 
 import pytest
 
-from custom_components.flatpeak.api import FlatPeakPriceUnavailableError
+from custom_components.flatpeak.api import (
+    FlatPeakAuthenticationError,
+    FlatPeakPriceUnavailableError,
+)
 from custom_components.flatpeak.batches import NO_ANSWER
 from custom_components.flatpeak.decisions import (
     left_out,
@@ -16,11 +20,22 @@ from custom_components.flatpeak.decisions import (
     set_aside,
     unconfirmed,
 )
+from custom_components.flatpeak.exchange import key_of
 from custom_components.flatpeak.journal import Journal, Status
-from custom_components.flatpeak.metering import Origin
+from custom_components.flatpeak.metering import Origin, Rule, record_reference_id
 
-from .desk import DEVICE, EXPORT, IMPORT, MINUTE, START, WINDOW, Desk, open_desk
-from .home import ACCOUNT, Home
+from .desk import (
+    DEVICE,
+    EXPORT,
+    IMPORT,
+    MINUTE,
+    START,
+    WINDOW,
+    Desk,
+    is_record,
+    open_desk,
+)
+from .home import ACCOUNT, KEY, Home
 from .simulator import DEFAULT, VARIANTS, FlatPeakSimulator
 from .simulator.core import LoggedRequest
 from .simulator.faults import FaultKind
@@ -284,3 +299,117 @@ def _used(start: datetime) -> dict[str, float]:
     """Return what each meter counts in a slot."""
     number = int(start.timestamp()) // 300
     return {source: (50 + (number + n) % 9) / 1000 for n, source in enumerate(SIX)}
+
+
+async def test_credentials_end_a_batch(desk: Desk) -> None:
+    """A key that is refused stores nothing: all of it waits."""
+    desk.simulator.remove_key(KEY)
+    desk.simulator.revoke_tokens()
+    with pytest.raises(FlatPeakAuthenticationError):
+        await desk.cycle()
+    assert {item.status for item in desk.journal.outbox} == {Status.NEW}
+    desk.simulator.add_account(ACCOUNT, KEY)
+    await settle(desk)
+    desk.assert_settled()
+
+
+async def test_credentials_end_a_look(desk: Desk) -> None:
+    """Neither a batch nor a record is looked up with a key that is refused."""
+    await desk.cycle()
+    desk.simulator.remove_key(KEY)
+    desk.simulator.revoke_tokens()
+    with pytest.raises(FlatPeakAuthenticationError):
+        await desk.cycle(desk.now + 2 * MINUTE)
+    desk.simulator.add_account(ACCOUNT, KEY)
+    await settle(desk)
+    desk.assert_settled()
+
+
+async def test_credentials_before_a_batch(desk: Desk) -> None:
+    """The price that is asked for first needs a good key, too."""
+    desk.pace.failed(
+        FlatPeakPriceUnavailableError("POST /prices/{id}", "no price"),
+        direction="IMPORT",
+    )
+    desk.pace.failed(
+        FlatPeakPriceUnavailableError("POST /prices/{id}", "no price"),
+        direction="EXPORT",
+    )
+    desk.simulator.remove_key(KEY)
+    desk.simulator.revoke_tokens()
+    with pytest.raises(FlatPeakAuthenticationError):
+        await desk.cycle(desk.now + 16 * MINUTE)
+    assert {item.status for item in desk.journal.outbox} == {Status.NEW}
+
+
+async def test_never_found_is_set_aside(
+    flatpeak: FlatPeakSimulator, tmp_path: Path
+) -> None:
+    """What FlatPeak takes five times and never shows is not sent for ever."""
+    async with open_desk(flatpeak, tmp_path) as desk:
+        desk.now = START
+        facts = replace(desk.journal.facts, rule=Rule.REPLACES)
+        desk.journal = replace(desk.journal, facts=facts)
+        key = desk.queue(IMPORT, START - WINDOW)
+        flatpeak.fail(INSTANT, status=409, times=None)
+        requests = []
+        while desk.now < START + 24 * HOUR:
+            requests += await desk.cycle(desk.now + 30 * MINUTE)
+        assert desk.status(key) is Status.SET_ASIDE
+        (item,) = desk.journal.outbox
+        assert item.tries == 5
+        stored = [one for one in requests if is_record(one)]
+        assert len(stored) == 5
+
+
+async def test_lag_is_learned(desk: Desk) -> None:
+    """How long a record took to become visible is kept."""
+    desk.simulator.switches = DEFAULT.but({"lag": 2000.0})
+    desk.simulator.fail(BATCH, kind=FaultKind.DROP, stored=True)
+    await settle(desk, hours=6)
+    desk.assert_settled()
+    assert desk.journal.facts.lag >= 2000
+
+
+async def test_energy_that_another_life_knew_better(
+    flatpeak: FlatPeakSimulator, tmp_path: Path
+) -> None:
+    """Of a gap we know the sum: the window's money is FlatPeak's, the energy ours."""
+    async with open_desk(flatpeak, tmp_path) as desk:
+        key = desk.queue(IMPORT, START)
+        item = replace(desk.queued[key], status=Status.ATTEMPTED)
+        desk.journal = replace(desk.journal, outbox=(item,))
+        stream = desk.journal.meters[IMPORT].stream
+        flatpeak.add_record(
+            desk.location,
+            START,
+            START + WINDOW,
+            500,
+            record_reference_id=record_reference_id(stream, START, START + WINDOW),
+        )
+        await desk.cycle(START + HOUR)
+        line = desk.line(key)
+        assert (line.mwh, line.origin) == (item.window.mwh, Origin.REPORT)
+        assert line.money == flatpeak.stored_cost(desk.location, START, END, "IMPORT")
+        assert desk.journal.outbox == ()
+
+
+async def test_failed_records_without_an_id(desk: Desk) -> None:
+    """Then the place in the batch tells which one it is."""
+    await desk.cycle()
+    (batch,) = {item.batch for item in desk.journal.outbox if item.meter == IMPORT}
+    assert batch
+    items = sorted(
+        (item for item in desk.journal.outbox if item.meter == IMPORT), key=key_of
+    )
+    body = {
+        "id": batch,
+        "records_submitted": COUNT,
+        "records_accepted": COUNT,
+        "records_processed": COUNT - 1,
+        "failed_records": [{"record_num": 3, "error": "No such tariff"}],
+    }
+    desk.simulator.fail(FOLLOW, status=200, body=body)
+    await desk.cycle(desk.now + MINUTE)
+    aside = [i for i in desk.journal.outbox if i.status is Status.SET_ASIDE]
+    assert [key_of(one) for one in aside] == [key_of(items[3])]

@@ -20,7 +20,12 @@ from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
 from custom_components.flatpeak.issues import FIXABLE, Issue, issue_id
 from custom_components.flatpeak.journal import Status
-from custom_components.flatpeak.repairs import ANSWERS, async_create_fix_flow
+from custom_components.flatpeak.repairs import (
+    ANSWERS,
+    SourceFlow,
+    async_create_fix_flow,
+)
+from custom_components.flatpeak.review import Difference
 
 from .home import ACCOUNT, ENERGY, Home
 from .simulator.faults import FaultKind
@@ -343,3 +348,70 @@ def test_every_issue_has_its_texts() -> None:
         if issue in ANSWERS:
             menu = text["fix_flow"]["step"]["init"]["menu_options"]
             assert list(menu) == ANSWERS[issue]
+
+
+async def test_a_price_in_doubt_and_a_difference_are_shown(
+    home: Home, grid: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """Both name the day and the sums, and go away with their cause."""
+    coordinator: FlatPeakCoordinator = grid.runtime_data
+    key = meter_key(grid)
+    book = coordinator.ledger.book
+    line = book.between(key, BEGIN, BEGIN + timedelta(hours=1))[0]
+    doubtful = replace(line, money=Decimal(500), doubted=True)
+    book.append([(key, doubtful)])
+    coordinator.differences[key] = (
+        Difference(day=BEGIN.date(), ours=Decimal(1), theirs=Decimal("1.6")),
+    )
+    coordinator._publish()
+    found = {
+        issue: issue_registry.async_get_issue(
+            DOMAIN, issue_id(grid.entry_id, issue, key)
+        )
+        for issue in (Issue.DOUBTED_PRICE, Issue.DIFFERENCE)
+    }
+    assert all(found.values())
+    texts = [entry.translation_placeholders for entry in found.values() if entry]
+    assert texts[1] is not None
+    assert (texts[1]["day"], texts[1]["ours"], texts[1]["theirs"]) == (
+        "2026-11-11",
+        "1.00",
+        "1.60",
+    )
+    assert home.value("cost_today", key) < 1
+    book.append([(key, line)])
+    coordinator.differences.clear()
+    coordinator._publish()
+    for issue in found:
+        identity = issue_id(grid.entry_id, issue, key)
+        assert issue_registry.async_get_issue(DOMAIN, identity) is None
+
+
+async def test_a_removed_meter_asks_nothing(
+    home: Home, grid: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """Its repairs go with it, and an open form ends."""
+    key = meter_key(grid)
+    coordinator: FlatPeakCoordinator = grid.runtime_data
+    home.hass.states.async_remove(PUMP)
+    await home.go_to(BEGIN + timedelta(hours=25))
+    coordinator._publish()
+    identity = issue_id(grid.entry_id, Issue.SOURCE_MISSING, key)
+    assert issue_registry.async_get_issue(DOMAIN, identity)
+    flow = await async_create_fix_flow(
+        home.hass,
+        identity,
+        {"entry_id": grid.entry_id, "issue": Issue.SOURCE_MISSING, "meter": key},
+    )
+    assert isinstance(flow, SourceFlow)
+    flow.hass, flow.issue_id = home.hass, identity
+    meters = dict(coordinator.meters)
+    coordinator.meters.clear()
+    result = await flow.async_step_init()
+    assert result["reason"] == "meter_removed"
+    coordinator.meters.update(meters)
+    home.hass.config_entries.async_remove_subentry(grid, PUMP)
+    await home.hass.config_entries.async_reload(grid.entry_id)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    grid.runtime_data._publish()
+    assert issue_registry.async_get_issue(DOMAIN, identity) is None
