@@ -80,10 +80,13 @@ class Screen:
 
 
 def sunny() -> str:
-    """Return a time zone in which the sun has been high: the house has sold today."""
+    """Return a time zone in which it is late morning.
+
+    The house has sold today, and its windows since midnight still go out one by one.
+    """
     now = datetime.now(UTC)
     return min(
-        CHECK_ZONES, key=lambda zone: abs(now.astimezone(ZoneInfo(zone)).hour - 13)
+        CHECK_ZONES, key=lambda zone: abs(now.astimezone(ZoneInfo(zone)).hour - 11)
     )
 
 
