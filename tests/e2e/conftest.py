@@ -5,7 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from playwright.async_api import ConsoleMessage, Locator, Page, expect
+from playwright.async_api import (
+    ConsoleMessage,
+    Error as PlaywrightError,
+    Locator,
+    Page,
+    expect,
+)
 import pytest
 import pytest_asyncio
 from pytest_socket import enable_socket
@@ -47,8 +53,16 @@ class Screen:
         return self.page.locator("partial-panel-resolver")
 
     async def go(self, path: str) -> None:
-        """Open a page of the frontend and wait until it is there."""
-        await self.page.goto(path)
+        """Open a page of the frontend and wait until it is there.
+
+        A dialog that closes takes its page somewhere else, at a moment of its own.
+        """
+        try:
+            await self.page.goto(path)
+        except PlaywrightError as error:
+            if "ERR_ABORTED" not in error.message:
+                raise
+            await self.page.goto(path)
         await quiet(self.page)
 
     async def show(self, name: str) -> None:
