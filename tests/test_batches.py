@@ -14,15 +14,10 @@ from custom_components.flatpeak.api import (
     FlatPeakPriceUnavailableError,
 )
 from custom_components.flatpeak.batches import NO_ANSWER
-from custom_components.flatpeak.decisions import (
-    left_out,
-    sent_again,
-    set_aside,
-    unconfirmed,
-)
+from custom_components.flatpeak.decisions import left_out, sent_again, stuck
 from custom_components.flatpeak.exchange import key_of
 from custom_components.flatpeak.journal import Journal, Status
-from custom_components.flatpeak.metering import Origin, Rule, record_reference_id
+from custom_components.flatpeak.metering import Origin, record_reference_id
 
 from .desk import (
     DEVICE,
@@ -32,7 +27,6 @@ from .desk import (
     START,
     WINDOW,
     Desk,
-    is_record,
     open_desk,
 )
 from .home import ACCOUNT, KEY, Home
@@ -214,10 +208,11 @@ def _stuck(desk: Desk) -> Journal:
 async def test_invariant_4_unconfirmed_after_a_day(desk: Desk) -> None:
     """It is listed, and nothing but the user's word sends it again or leaves it out."""
     journal = _stuck(desk)
-    (item,) = unconfirmed(journal, IMPORT, END)
-    assert unconfirmed(journal, IMPORT, END - 25 * HOUR) == []
-    again = sent_again(journal, IMPORT, END, Status.ATTEMPTED)
-    assert unconfirmed(again, IMPORT, END) == []
+    book = desk.book
+    (item,) = stuck(journal, book, IMPORT, END, Status.ATTEMPTED)
+    assert stuck(journal, book, IMPORT, END - 25 * HOUR, Status.ATTEMPTED) == []
+    again = sent_again(journal, book, IMPORT, END, Status.ATTEMPTED)
+    assert stuck(again, book, IMPORT, END, Status.ATTEMPTED) == []
     (new,) = [one for one in again.outbox if one.window == item.window]
     assert (new.status, new.attempted, new.tries) == (Status.NEW, None, 0)
     without, lines = left_out(journal, desk.book, IMPORT, END, Status.ATTEMPTED)
@@ -231,13 +226,13 @@ async def test_set_aside_is_left_out(desk: Desk) -> None:
     """The energy of a refused record stays in the books; its cost is unknown."""
     bad = desk.queue(IMPORT, START - WINDOW, wh=-5)
     await settle(desk)
-    (item,) = set_aside(desk.journal, IMPORT)
+    (item,) = stuck(desk.journal, desk.book, IMPORT, desk.now, Status.SET_ASIDE)
     journal, lines = left_out(
         desk.journal, desk.book, IMPORT, desk.now, Status.SET_ASIDE
     )
     assert journal.outbox == ()
     assert [line.start for _, line in lines] == [bad[1]]
-    again = sent_again(desk.journal, IMPORT, desk.now, Status.SET_ASIDE)
+    again = sent_again(desk.journal, desk.book, IMPORT, desk.now, Status.SET_ASIDE)
     assert [one.status for one in again.outbox] == [Status.NEW]
     assert item.error
     assert again.outbox[0].error is None
@@ -342,24 +337,22 @@ async def test_credentials_before_a_batch(desk: Desk) -> None:
     assert {item.status for item in desk.journal.outbox} == {Status.NEW}
 
 
-async def test_never_found_is_set_aside(
-    flatpeak: FlatPeakSimulator, tmp_path: Path
-) -> None:
-    """What FlatPeak takes five times and never shows is not sent for ever."""
-    async with open_desk(flatpeak, tmp_path) as desk:
-        desk.now = START
-        facts = replace(desk.journal.facts, rule=Rule.REPLACES)
-        desk.journal = replace(desk.journal, facts=facts)
-        key = desk.queue(IMPORT, START - WINDOW)
-        flatpeak.fail(INSTANT, status=409, times=None)
-        requests = []
-        while desk.now < START + 24 * HOUR:
-            requests += await desk.cycle(desk.now + 30 * MINUTE)
-        assert desk.status(key) is Status.SET_ASIDE
-        (item,) = desk.journal.outbox
-        assert item.tries == 5
-        stored = [one for one in requests if is_record(one)]
-        assert len(stored) == 5
+async def test_a_batch_refused_in_doubt(desk: Desk) -> None:
+    """What is said of a batch that may be stored is said of its records."""
+    desk.simulator.fail(BATCH, status=409)
+    await desk.cycle()
+    said = {item.error for item in desk.journal.outbox if item.batch == NO_ANSWER}
+    assert len(said) == 1
+    assert said != {None}
+    await settle(desk, hours=30)
+    refused = stuck(desk.journal, desk.book, IMPORT, desk.now, Status.SET_ASIDE)
+    assert len(refused) in (0, COUNT)
+    journal = desk.journal
+    for meter in (IMPORT, EXPORT, DEVICE):
+        journal = sent_again(journal, desk.book, meter, desk.now, Status.SET_ASIDE)
+    desk.journal = journal
+    await settle(desk, hours=30)
+    desk.assert_settled()
 
 
 async def test_lag_is_learned(desk: Desk) -> None:

@@ -11,15 +11,17 @@ import re
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 import custom_components.flatpeak
-from custom_components.flatpeak.const import DOMAIN
+from custom_components.flatpeak.const import CONF_REPORTING, DOMAIN
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
 from custom_components.flatpeak.issues import FIXABLE, Issue, issue_id
 from custom_components.flatpeak.journal import Status
+from custom_components.flatpeak.metering import Reporting
 from custom_components.flatpeak.repairs import (
     ANSWERS,
     SourceFlow,
@@ -249,6 +251,40 @@ async def test_invariant_4_unconfirmed_records(
     assert issue_registry.async_get_issue(DOMAIN, identity) is None
     waiting = 1 if choice == "send_again" else 0
     assert home.value("pending_records", key) == waiting
+    # No 5-minute run of the recorder has to come first.
+    await home.go_to(dt_util.utcnow() + timedelta(seconds=61))
+    assert home.value("pending_records", key) == 0
+
+
+async def test_lost_records(
+    home: Home, grid: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """What never arrives is told apart from what FlatPeak refuses."""
+    key = meter_key(grid)
+    coordinator: FlatPeakCoordinator = grid.runtime_data
+    home.simulator.fail("/costs/instant", status=400)
+    await home.live(BEGIN + timedelta(minutes=65), use)
+    ledger = coordinator.ledger
+    outbox = tuple(
+        replace(item, status=Status.LOST, error=None) for item in ledger.journal.outbox
+    )
+    assert len(outbox) == 1
+    ledger.journal = replace(ledger.journal, outbox=outbox)
+    coordinator._publish()
+    refused = issue_id(grid.entry_id, Issue.REFUSED, key)
+    assert issue_registry.async_get_issue(DOMAIN, refused) is None
+    identity = issue_id(grid.entry_id, Issue.LOST, key)
+    issue = issue_registry.async_get_issue(DOMAIN, identity)
+    assert issue is not None
+    assert issue.translation_key == "lost"
+    await choose(home, identity, {"next_step_id": "send_again"})
+    assert issue_registry.async_get_issue(DOMAIN, identity) is None
+    await home.go_to(dt_util.utcnow() + timedelta(seconds=61))
+    assert home.value("pending_records", key) == 0
+    stored = home.simulator.stored_cost(
+        grid.unique_id or "", BEGIN, BEGIN + timedelta(hours=2)
+    )
+    assert home.value("cost_today", key) == stored
 
 
 async def test_scenario_17_another_writer(
@@ -280,6 +316,9 @@ async def test_scenario_22_source_replaced(
 ) -> None:
     """The totals stay, what was used in between is unknown, the new sensor counts."""
     key = meter_key(grid)
+    subentry = grid.subentries[PUMP]
+    late = {**subentry.data, CONF_REPORTING: Reporting.HOURLY.value}
+    home.hass.config_entries.async_update_subentry(grid, subentry, data=late)
     before = home.value("energy_today", key)
     home.hass.states.async_remove(PUMP)
     await home.go_to(BEGIN + timedelta(hours=25))
@@ -299,6 +338,7 @@ async def test_scenario_22_source_replaced(
     await home.live(until, lambda _: {new: 1})
     coordinator = grid.runtime_data
     assert coordinator.meters[key].source == new
+    assert coordinator.meters[key].reporting is Reporting.CONTINUOUS
     # Twelve slots are in closed windows; the first row only says where the new sensor
     # stands.
     lived = home.value("energy_this_month", key) - month

@@ -110,6 +110,29 @@ async def test_scenario_20_one_probe_teaches_the_rule(desk: Desk) -> None:
     assert (found.lines, found.again, found.differences) == ((), (), ())
 
 
+@pytest.mark.parametrize("overwrite", ["same_period", "never"])
+async def test_scenario_20_no_second_probe_while_one_is_on_its_way(
+    desk: Desk, overwrite: str
+) -> None:
+    """As long as the report shows the old energy nothing more is sent."""
+    correct(desk, 2, 500_000)
+    correct(desk, 5, 300_000)
+    desk.now += timedelta(hours=3)
+    desk.simulator.switches = DEFAULT.but({"overwrite": overwrite, "lag": 7200.0})
+    memory = Memory()
+    take(desk, await review(desk, memory))
+    await desk.cycle()
+    assert desk.journal.outbox == ()
+    for _ in range(3):
+        desk.now += timedelta(minutes=30)
+        found = await review(desk, memory)
+        assert (found.again, found.rule) == ((), None)
+        assert found.differences
+    desk.now += timedelta(hours=1)
+    found = await review(desk, memory)
+    assert found.rule is (Rule.ADDS if overwrite == "never" else Rule.REPLACES)
+
+
 async def test_scenario_20_one_probe_teaches_that_it_adds(desk: Desk) -> None:
     """Then nothing more is sent, and the difference is shown."""
     desk.simulator.switches = DEFAULT.but({"overwrite": "never"})

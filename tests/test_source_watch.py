@@ -3,16 +3,30 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from homeassistant.components.recorder.models import (
+    StatisticData,
+    StatisticMeanType,
+    StatisticMetaData,
+)
+from homeassistant.components.recorder.statistics import async_add_external_statistics
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.recorder import get_instance
 import pytest
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_wait_recording_done,
+)
 
 from custom_components.flatpeak.issues import Issue
 from custom_components.flatpeak.journal import MeterState
 from custom_components.flatpeak.metering import Anchor, Stream
 from custom_components.flatpeak.metering.model import Reporting
 from custom_components.flatpeak.meters import Meter
-from custom_components.flatpeak.source_watch import present_source, source_problem
+from custom_components.flatpeak.source_watch import (
+    async_gone,
+    present_source,
+    source_problem,
+)
 
 from .home import ENERGY, Home
 
@@ -70,6 +84,34 @@ async def test_imports_are_given_a_week(home: Home) -> None:
     for days, problem in ((6, None), (8, Issue.SOURCE_SILENT)):
         state = settled(days * 24 * HOUR)
         assert source_problem(home.hass, meter, state, NOW) is problem
+
+
+async def test_imports_that_are_deleted(home: Home) -> None:
+    """That is said at once, not after a week."""
+    there, gone = (replace(METER, source=f"utility:{name}") for name in ("a", "b"))
+    for meter in (there, gone):
+        metadata: StatisticMetaData = {
+            "mean_type": StatisticMeanType.NONE,
+            "has_sum": True,
+            "name": None,
+            "source": "utility",
+            "statistic_id": meter.source,
+            "unit_class": "energy",
+            "unit_of_measurement": "kWh",
+        }
+        rows: list[StatisticData] = [{"start": NOW - HOUR, "sum": 1}]
+        async_add_external_statistics(home.hass, metadata, rows)
+    await async_wait_recording_done(home.hass)
+    assert await async_gone(home.hass, [there, gone, METER]) == set()
+    get_instance(home.hass).async_clear_statistics([gone.source])
+    await async_wait_recording_done(home.hass)
+    lost = await async_gone(home.hass, [there, gone, METER])
+    problems = [
+        source_problem(home.hass, meter, settled(HOUR), NOW, lost)
+        for meter in (there, gone)
+    ]
+    assert problems == [None, Issue.SOURCE_MISSING]
+    assert await async_gone(home.hass, [METER]) == set()
 
 
 async def test_source_in_the_registry(

@@ -15,7 +15,7 @@ from .api import (
     FlatPeakNotFoundError,
     MeterBatch,
 )
-from .exchange import Exchange, Round
+from .exchange import Exchange, Round, unsent
 from .journal import MeterState, Queued, Status
 from .metering import record_reference_id
 from .turns import Turns
@@ -152,12 +152,14 @@ class Batches:
         result: Round,
     ) -> None:
         """Decide what the records of a batch are that was not taken, or may be."""
+        refused = isinstance(error, FlatPeakInvalidRequestError)
         for item in items:
             if error.may_be_stored:
-                result.change(replace(item, batch=NO_ANSWER))
+                said = str(error) if refused else None
+                result.change(replace(item, batch=NO_ANSWER, error=said))
             else:
-                result.change(replace(item, status=Status.NEW))
-        if isinstance(error, FlatPeakInvalidRequestError) and not error.may_be_stored:
+                result.change(unsent(item))
+        if refused and not error.may_be_stored:
             self._one_by_one.add(items[0].meter)
         else:
             self._exchange.failed(error, state)

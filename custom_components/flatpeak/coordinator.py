@@ -1,7 +1,7 @@
 """One location: when to push, when to poll, and what the entities then show."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta, tzinfo
 import hashlib
@@ -59,6 +59,7 @@ from .snapshot import (
     current_day,
     take_snapshot,
 )
+from .source_watch import async_gone
 from .streams import async_new_state
 
 _LOGGER = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         ]
         self._reported: list[Figures] = []  # bought and sold
         self._memory = Memory()
+        self._gone: Collection[str] = ()
         self._began = dt_util.utcnow()
         self.differences: dict[str, Sequence[Difference]] = {}
         self._zone: tzinfo = dt_util.get_default_time_zone()
@@ -239,10 +241,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     @callback
     def _poll_succeeded(self) -> None:
         """Go on with what waited for FlatPeak to answer."""
-        if self._pace.last_error is not None and self._unsub_push is None:
-            self._unsub_push = async_call_later(
-                self.hass, self._offset, self._start_push
-            )
+        if self._pace.last_error is not None:
+            self._push_soon()
         self._pace.succeeded()
 
     async def _poll(self, now: datetime) -> None:
@@ -362,7 +362,12 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
 
     @callback
     def _handle_statistics(self, _event: Event) -> None:
-        """Push a little later, when the recorder's rows are committed."""
+        """Push when the recorder's rows are committed."""
+        self._push_soon()
+
+    @callback
+    def _push_soon(self) -> None:
+        """Push a little later, unless that is planned."""
         if self._unsub_push is None:
             self._unsub_push = async_call_later(
                 self.hass, self._offset, self._start_push
@@ -388,6 +393,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.config_entry.async_start_reauth(self.hass)
         except HomeAssistantError:
             _LOGGER.exception("The cost records could not be written; nothing is sent")
+        self._gone = await async_gone(self.hass, self.meters.values())
         if self._unsub_push is None and self._batch_is_new():
             self._unsub_push = async_call_later(self.hass, FIRST_READ, self._start_push)
         self._publish()
@@ -452,6 +458,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.ledger.journal,
             self.ledger.book,
             self.differences,
+            self._gone,
             skew(self.client),
             dt_util.utcnow(),
         )
@@ -483,7 +490,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """
         now = dt_util.utcnow()
         await self._async_decide(
-            lambda journal: sent_again(journal, meter, now, status)
+            lambda journal: sent_again(journal, self.ledger.book, meter, now, status)
         )
 
     async def async_leave_out(self, meter: str, status: Status) -> None:
@@ -511,10 +518,11 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         )
 
     async def _async_decide(self, decide: Callable[[Journal], Journal]) -> None:
-        """Write what was decided, and show it."""
+        """Write what was decided, show it, and do it soon."""
         async with self.ledger.lock:
             await self.ledger.async_write(decide(self.ledger.journal))
         self._publish()
+        self._push_soon()
 
     def _periods(self, now: datetime) -> Periods:
         """Return the days that a snapshot of now is about."""

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from .book import Book, Line
 from .journal import Journal, Queued, Status
-from .metering import PricedWindow, release, to_wire
+from .metering import PricedWindow, Window, release, to_wire
 
 # Until then a witness may still turn up.
 PATIENCE = timedelta(hours=24)
@@ -31,26 +32,31 @@ def released(journal: Journal, meter: str, *, accept: bool) -> Journal:
     )
 
 
-def set_aside(journal: Journal, meter: str) -> list[Queued]:
-    """Return the records of a meter that FlatPeak will not take, oldest first."""
-    return _of(journal, meter, Status.SET_ASIDE)
+def stuck(
+    journal: Journal, book: Book, meter: str, now: datetime, status: Status
+) -> list[Queued]:
+    """Return the records of a meter that do not get on by themselves, oldest first.
 
-
-def unconfirmed(journal: Journal, meter: str, now: datetime) -> list[Queued]:
-    """Return the records of which nobody can tell whether FlatPeak has them.
-
-    They were sent a day ago, are not in the report, and nothing that was sent later is.
+    They are refused (set aside), never found (lost), or unconfirmed (attempted): sent a
+    day ago, not in the report, and nothing that was sent later is.
     """
+    found = _of(journal, meter, status)
+    if status is not Status.ATTEMPTED:
+        return found
     return [
         item
-        for item in _of(journal, meter, Status.ATTEMPTED)
-        if item.wh and item.attempted and now - item.attempted > PATIENCE
+        for item in found
+        if item.attempted and now - item.attempted > PATIENCE
+        # What is too little to send is nobody's question, but where it is a correction.
+        if item.wh or book.get(meter, item.window.start)
     ]
 
 
-def sent_again(journal: Journal, meter: str, now: datetime, status: Status) -> Journal:
+def sent_again(
+    journal: Journal, book: Book, meter: str, now: datetime, status: Status
+) -> Journal:
     """Return the journal with a meter's stuck records as if they were new."""
-    stuck = _stuck(journal, meter, now, status)
+    again = stuck(journal, book, meter, now, status)
     return replace(
         journal,
         outbox=tuple(
@@ -62,7 +68,7 @@ def sent_again(journal: Journal, meter: str, now: datetime, status: Status) -> J
                 batch=None,
                 error=None,
             )
-            if item in stuck
+            if item in again
             else item
             for item in journal.outbox
         ),
@@ -74,32 +80,34 @@ def left_out(
 ) -> tuple[Journal, list[Line]]:
     """Return the journal without a meter's stuck records, and lines to book first.
 
-    Their energy stays in the books. Its cost is known where it was quoted.
+    Their energy stays in the books, a correction's in the place of what it corrects.
+    Its cost is known where it was quoted.
     """
-    stuck = _stuck(journal, meter, now, status)
+    out = stuck(journal, book, meter, now, status)
     lines = [
-        (
-            meter,
-            PricedWindow(
-                start=item.window.start,
-                end=item.window.end,
-                mwh=item.window.mwh,
-                estimated=item.window.estimated,
-                partial=item.window.partial,
-            ),
-        )
-        for item in stuck
-        if book.get(meter, item.window.start) is None
+        (meter, _without_cost(item.window))
+        for item in out
+        if _is_news(item, book.get(meter, item.window.start))
     ]
-    kept = tuple(item for item in journal.outbox if item not in stuck)
+    kept = tuple(item for item in journal.outbox if item not in out)
     return replace(journal, outbox=kept), lines
 
 
-def _stuck(journal: Journal, meter: str, now: datetime, status: Status) -> list[Queued]:
-    """Return the records that a decision is about."""
-    if status is Status.SET_ASIDE:
-        return set_aside(journal, meter)
-    return unconfirmed(journal, meter, now)
+def _is_news(item: Queued, line: PricedWindow | None) -> bool:
+    """Return whether the book has another energy for a record's window, or none."""
+    return line is None or line.mwh != item.window.mwh
+
+
+def _without_cost(window: Window) -> PricedWindow:
+    """Return a window's line; only that of no energy has a cost without FlatPeak."""
+    return PricedWindow(
+        start=window.start,
+        end=window.end,
+        mwh=window.mwh,
+        money=None if window.mwh else Decimal(0),
+        estimated=window.estimated,
+        partial=window.partial,
+    )
 
 
 def _of(journal: Journal, meter: str, status: Status) -> list[Queued]:

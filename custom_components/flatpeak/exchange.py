@@ -15,7 +15,7 @@ from .api import (
     TariffDirection,
 )
 from .book import Book, Line
-from .journal import MeterState, Queued
+from .journal import MeterState, Queued, Status
 from .metering import Expected, Origin, PricedWindow, Window, record_reference_id
 from .pace import Pace
 
@@ -25,6 +25,11 @@ type Key = tuple[str, datetime]
 def key_of(item: Queued) -> Key:
     """Return what tells a record from all others of the entry."""
     return item.meter, item.window.start
+
+
+def unsent(item: Queued) -> Queued:
+    """Return a record that was to be sent and certainly is not stored: as before."""
+    return replace(item, status=Status.NEW, tries=item.tries - 1)
 
 
 @dataclass(slots=True)
@@ -129,6 +134,16 @@ class Exchange:
         """Return the line of a window that is too little for a whole Wh."""
         line = self._bare_line(item, Origin.CARRIED)
         return replace(line, money=Decimal(0), carbon=Decimal(0))
+
+    def nothing(self, item: Queued) -> PricedWindow:
+        """Return the line of a window without energy that FlatPeak does not have."""
+        earlier = self.book.get(*key_of(item))
+        return replace(
+            self._bare_line(item, Origin.REPORT),
+            money=Decimal(0),
+            currency=earlier.currency if earlier else None,
+            carbon=Decimal(0),
+        )
 
     def line(
         self, item: Queued, origin: Origin, found: CostItem, currency: str | None

@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
+from .journal import Status
 from .meters import Meter
 
 LOCATION = "location"  # in the place of a meter's key
@@ -18,6 +19,7 @@ class Issue(StrEnum):
 
     QUARANTINE = "quarantine"  # energy that the meter cannot have carried
     REFUSED = "refused"  # records that FlatPeak will not take
+    LOST = "lost"  # records that FlatPeak never has, as often as they are sent
     UNCONFIRMED = "unconfirmed"  # nobody can tell whether FlatPeak has them
     CLOCK = "clock"  # ours and FlatPeak's disagree
     DIFFERENCE = "difference"  # FlatPeak's report has other sums
@@ -33,10 +35,19 @@ class Issue(StrEnum):
 FIXABLE = {
     Issue.QUARANTINE,
     Issue.REFUSED,
+    Issue.LOST,
     Issue.UNCONFIRMED,
     Issue.OTHER_WRITER,
     Issue.SOURCE_MISSING,
     Issue.SOURCE_SILENT,
+}
+
+
+# What the records are that an issue asks about.
+STUCK = {
+    Issue.REFUSED: Status.SET_ASIDE,
+    Issue.LOST: Status.LOST,
+    Issue.UNCONFIRMED: Status.ATTEMPTED,
 }
 
 

@@ -33,6 +33,7 @@ class Status(StrEnum):
     NEW = "new"  # certainly not stored by FlatPeak
     ATTEMPTED = "attempted"  # sent, or about to be: storage unknown until answered
     SET_ASIDE = "set_aside"  # FlatPeak will not take it
+    LOST = "lost"  # sent again and again, and never in the report
     HELD = "held"  # in quarantine: the user decides
 
 
@@ -45,9 +46,9 @@ class Queued:
     wh: int
     status: Status = Status.NEW
     attempted: datetime | None = None
-    tries: int = 0  # how often it was sent
+    tries: int = 0  # how often it was sent, and may have been stored
     batch: str | None = None  # id of the batch that it went in, until its fate is known
-    error: str | None = None  # why FlatPeak will not take it, in its words
+    error: str | None = None  # why FlatPeak does not take it, in its words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

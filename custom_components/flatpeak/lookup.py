@@ -31,12 +31,12 @@ AT_ONCE = 20  # requests about single records in a cycle
 SECOND_READ = timedelta(minutes=5)  # two reads of a batch's records have to agree
 RARELY = timedelta(days=1)
 LONGEST_RANGE = timedelta(days=90)  # FlatPeak documentation, "Costs"
-MOST_TRIES = 5
+MOST_REFUSALS = 5  # where FlatPeak says no, though it may have stored the record
+MOST_TRIES = 24  # at growing intervals: a day
 # After this, or four times the longest lag, a record that is stored is visible.
 SURE = timedelta(minutes=10)
 LAGS = 4
 TOLERANCE_WH = 1  # FlatPeak rounds energy to whole Wh
-NOT_FOUND = "Sent 5 times, and never found in FlatPeak's report"
 STORED = {Kind.CONFIRMED, Kind.REPRICED, Kind.UNPRICED, Kind.SURPLUS}
 
 
@@ -71,9 +71,12 @@ class Lookups:
         self._first_reads: dict[Key, tuple[datetime, CostItem]] = {}
         self._left = AT_ONCE
 
-    def forget(self, item: Queued) -> None:
-        """Look a record up at once: it was sent again."""
-        self._turns.forget(key_of(item))
+    def sent(self, item: Queued) -> None:
+        """Look a record up that was sent: at once, and later the more often it was.
+
+        What FlatPeak never has would else be sent again and again.
+        """
+        self._turns.wait(key_of(item), self._now, item.tries - 1)
 
     async def async_resolve(
         self, items: Sequence[Queued], journal: Journal, result: Round
@@ -238,6 +241,10 @@ class Lookups:
         """Act on what the report says of one record."""
         key, finding = key_of(item), answer.of(item)
         state = journal.meters[item.meter]
+        if finding.kind is Kind.CONFIRMED and not finding.items:
+            self._turns.forget(key)
+            result.settle(item, self._exchange.nothing(item))
+            return
         if finding.kind in STORED or _is_of_another_life(item, finding, state):
             found = finding.items[0]
             if self._turns.count(key) and item.attempted:
@@ -259,6 +266,10 @@ class Lookups:
         elif finding.resend or self._never_sent(item, finding, journal):
             self._turns.forget(key)
             result.change(_again(item))
+            return
+        elif item.error and finding.kind is Kind.UNCONFIRMED:
+            self._turns.forget(key)
+            result.change(_given_up(item))
             return
         rarely = RARELY if finding.kind is Kind.UNCONFIRMED else None
         self._turns.note(key, self._now, rarely)
@@ -302,9 +313,15 @@ class Lookups:
 
 def _again(item: Queued) -> Queued:
     """Return a record that is not stored: to be sent again, but not for ever."""
-    if item.tries >= MOST_TRIES:
-        return replace(item, status=Status.SET_ASIDE, batch=None, error=NOT_FOUND)
+    if item.tries >= (MOST_REFUSALS if item.error else MOST_TRIES):
+        return _given_up(item)
     return replace(item, status=Status.NEW, batch=None)
+
+
+def _given_up(item: Queued) -> Queued:
+    """Return a record that waits for the user, with FlatPeak's reason if it has one."""
+    status = Status.SET_ASIDE if item.error else Status.LOST
+    return replace(item, status=status, batch=None)
 
 
 def _is_of_another_life(

@@ -8,9 +8,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from .book import Book
-from .decisions import held_records, set_aside, unconfirmed
+from .decisions import held_records, stuck
 from .doubt import doubted
-from .issues import Issue, async_forget_meters, async_set_issue
+from .issues import STUCK, Issue, async_forget_meters, async_set_issue
 from .journal import Journal, Queued
 from .metering import PricedWindow
 from .meters import Meter
@@ -26,10 +26,15 @@ def async_show(
     journal: Journal,
     book: Book,
     differences: Mapping[str, Sequence[Difference]],
+    gone: Collection[str],
     ahead: timedelta | None,
     now: datetime,
 ) -> None:
-    """Raise what is due, and clear what is cured."""
+    """Raise what is due, and clear what is cured.
+
+    `gone` are the sources that are no more, though their meters' entries are; `ahead`
+    is by how much our clock is.
+    """
     alone: Mapping[str, str] | None = {} if journal.facts.other_writer else None
     async_set_issue(hass, entry, Issue.OTHER_WRITER, alone)
     wrong = ahead and {"minutes": f"{ahead / timedelta(minutes=1):+.0f}"}
@@ -38,14 +43,17 @@ def async_show(
     for meter in meters:
         figures: Mapping[Issue, Mapping[str, str] | None] = {
             Issue.QUARANTINE: _of_quarantine(held_records(journal, meter.key), meter),
-            Issue.REFUSED: _of_refused(set_aside(journal, meter.key)),
-            Issue.UNCONFIRMED: _of_records(unconfirmed(journal, meter.key, now)),
+            **{
+                issue: _of_records(stuck(journal, book, meter.key, now, status))
+                for issue, status in STUCK.items()
+            },
             Issue.DIFFERENCE: _of_differences(differences.get(meter.key, ())),
             Issue.DOUBTED_PRICE: _of_doubted(doubted(book, meter.key, now)),
         }
         for issue, placeholders in figures.items():
             async_set_issue(hass, entry, issue, placeholders, meter)
-        problem = source_problem(hass, meter, journal.meters.get(meter.key), now)
+        state = journal.meters.get(meter.key)
+        problem = source_problem(hass, meter, state, now, gone)
         for issue in SOURCE_ISSUES:
             source = {"source": meter.source} if issue is problem else None
             async_set_issue(hass, entry, issue, source, meter)
@@ -60,12 +68,6 @@ def _of_quarantine(held: Sequence[Queued], meter: Meter) -> Mapping[str, str] | 
         "start": _local(held[0]),
         "max_power": f"{meter.max_power_kw:g}",
     }
-
-
-def _of_refused(records: Sequence[Queued]) -> Mapping[str, str] | None:
-    """Return what is said of records that FlatPeak will not take."""
-    said = _of_records(records)
-    return said and {**said, "error": records[-1].error or "-"}
 
 
 def _of_differences(days: Sequence[Difference]) -> Mapping[str, str] | None:
@@ -102,6 +104,7 @@ def _of_records(records: Sequence[Queued]) -> Mapping[str, str] | None:
         "count": str(len(records)),
         "energy": f"{sum(item.wh for item in records) / 1000:.3f}",
         "start": _local(records[0]),
+        "error": records[-1].error or "-",
     }
 
 

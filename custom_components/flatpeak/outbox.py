@@ -11,7 +11,7 @@ from .api import (
     FlatPeakInvalidRequestError,
 )
 from .batches import Batches
-from .exchange import Exchange, Round
+from .exchange import Exchange, Round, unsent
 from .journal import Journal, MeterState, Queued, Status
 from .lookup import Lookups
 
@@ -73,7 +73,7 @@ class Outbox:
         for number, item in enumerate(items):
             state = meters[item.meter]
             if not self._exchange.pace.may_ask_for(state.stream):
-                result.change(replace(item, status=Status.NEW))
+                result.change(unsent(item))
                 continue
             try:
                 await self._send(item, state, result)
@@ -81,7 +81,7 @@ class Outbox:
                 self._failed(error, item, state, result)
                 if isinstance(error, FlatPeakAuthenticationError):
                     for rest in items[number:]:
-                        result.change(replace(rest, status=Status.NEW))
+                        result.change(unsent(rest))
                     raise
 
     async def async_resolve(self, journal: Journal, result: Round) -> None:
@@ -113,11 +113,13 @@ class Outbox:
             await self._prove_price(items[0], state)
         except FlatPeakError as error:
             for item in items:
-                result.change(replace(item, status=Status.NEW))
+                result.change(unsent(item))
             self._exchange.failed(error, state)
             if isinstance(error, FlatPeakAuthenticationError):
                 raise
             return
+        for item in items:
+            self._lookups.sent(item)
         await self._batches.async_send(items, state, result)
 
     async def _prove_price(self, item: Queued, state: MeterState) -> None:
@@ -129,13 +131,15 @@ class Outbox:
         self, error: FlatPeakError, item: Queued, state: MeterState, result: Round
     ) -> None:
         """Decide what a failed record is now, and how long to wait."""
+        refused = isinstance(error, FlatPeakInvalidRequestError)
         if error.may_be_stored:
-            self._lookups.forget(item)
-        elif isinstance(error, FlatPeakInvalidRequestError):
+            self._lookups.sent(item)
+            result.change(replace(item, error=str(error) if refused else None))
+        elif refused:
             aside = replace(item, status=Status.SET_ASIDE, error=str(error))
             result.change(aside)
             _LOGGER.warning("FlatPeak does not accept a record: %s", error)
             return
         else:
-            result.change(replace(item, status=Status.NEW))
+            result.change(unsent(item))
         self._exchange.failed(error, state)

@@ -14,21 +14,26 @@ from homeassistant.helpers.selector import (
 )
 import voluptuous as vol
 
-from .const import CONF_SOURCE, CONF_SOURCE_REGISTRY_ID, DIRECTION_EXPORT, DOMAIN
+from .const import (
+    CONF_REPORTING,
+    CONF_SOURCE,
+    CONF_SOURCE_REGISTRY_ID,
+    DIRECTION_EXPORT,
+    DOMAIN,
+)
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
-from .issues import Issue
-from .journal import Status
-from .metering import SourceKind
+from .issues import STUCK, Issue
+from .metering import Reporting, SourceKind
 from .source_watch import present_source
 from .sources import async_list_sources, async_registry_id, async_runs_backwards
 
 ANSWERS = {
     Issue.QUARANTINE: ["accept", "discard", "replaced"],
     Issue.REFUSED: ["send_again", "leave_out"],
+    Issue.LOST: ["send_again", "leave_out"],
     Issue.UNCONFIRMED: ["send_again", "leave_out"],
     Issue.OTHER_WRITER: ["go_on"],
 }
-STUCK = {Issue.REFUSED: Status.SET_ASIDE, Issue.UNCONFIRMED: Status.ATTEMPTED}
 
 
 class FlatPeakRepairFlow(RepairsFlow):
@@ -163,13 +168,17 @@ class SourceFlow(FlatPeakRepairFlow):
     def _async_replace(
         self, entry: FlatPeakConfigEntry, source: str
     ) -> RepairsFlowResult:
-        """Read the meter from another sensor; its totals stay."""
+        """Read the meter from another sensor; its totals stay.
+
+        Nothing says that the new sensor reports as late as the old one did.
+        """
         meter = entry.runtime_data.meters[self._meter]
         subentry = entry.subentries[meter.subentry_id]
         data = {
             **subentry.data,
             CONF_SOURCE: source,
             CONF_SOURCE_REGISTRY_ID: async_registry_id(self.hass, source),
+            CONF_REPORTING: Reporting.CONTINUOUS.value,
         }
         self.hass.config_entries.async_update_subentry(entry, subentry, data=data)
         self.hass.config_entries.async_schedule_reload(entry.entry_id)

@@ -1,8 +1,10 @@
 """Whether a meter's sensor can still be read."""
 
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from homeassistant.components.recorder.entity_options import is_entity_recorded
+from homeassistant.components.recorder.statistics import async_list_statistic_ids
 from homeassistant.components.sensor import ATTR_STATE_CLASS
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant, callback
@@ -35,17 +37,34 @@ def present_source(hass: HomeAssistant, meter: Meter) -> str:
     return entry.entity_id if entry else meter.source
 
 
+async def async_gone(hass: HomeAssistant, meters: Iterable[Meter]) -> set[str]:
+    """Return the imported statistics of meters that were deleted."""
+    imported = {meter.source for meter in meters if not is_entity(meter.source)}
+    if not imported:
+        return set()
+    known = await async_list_statistic_ids(hass, imported)
+    return imported - {meta["statistic_id"] for meta in known}
+
+
 @callback
 def source_problem(
-    hass: HomeAssistant, meter: Meter, state: MeterState | None, now: datetime
+    hass: HomeAssistant,
+    meter: Meter,
+    state: MeterState | None,
+    now: datetime,
+    gone: Collection[str] = (),
 ) -> Issue | None:
     """Return what is wrong with a meter's source; None is nothing.
+
+    `gone` are the imported statistics that the recorder does not know any more.
 
     A sensor whose register stands still is fine, and one that has been away for less
     than a day may come back by itself.
     """
     until = state.anchor.end if state and state.anchor else None
     if not is_entity(meter.source):
+        if meter.source in gone:
+            return Issue.SOURCE_MISSING
         late = until is not None and now - until > SILENT_IMPORT
         return Issue.SOURCE_SILENT if late else None
     silent = until is not None and now - until > SILENT

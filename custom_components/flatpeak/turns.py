@@ -38,6 +38,10 @@ class Turns[Key: Hashable]:
         turn.count += 1
         turn.due = now + (wait or STEPS[min(turn.count, len(STEPS) - 1)])
 
+    def wait(self, key: Key, now: datetime, nth: int) -> None:
+        """Begin anew, with the first look as late as the `nth` one would be."""
+        self._turns[key] = _Turn(due=now + STEPS[min(nth, len(STEPS) - 1)])
+
     def forget(self, key: Key) -> None:
         """Begin anew with something."""
         self._turns.pop(key, None)

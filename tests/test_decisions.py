@@ -1,0 +1,190 @@
+"""Records that do not get on by themselves, and what the user decides about them."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custom_components.flatpeak.decisions import left_out, sent_again, stuck
+from custom_components.flatpeak.exchange import Key
+from custom_components.flatpeak.journal import Status
+from custom_components.flatpeak.metering import Origin, Rule
+
+from .desk import (
+    IMPORT,
+    MINUTE,
+    START,
+    WINDOW,
+    Desk,
+    is_record,
+    open_desk,
+    shortest_gap,
+)
+from .simulator import DEFAULT, FlatPeakSimulator
+from .simulator.faults import FaultKind
+
+HOUR = timedelta(hours=1)
+END = START + 4 * HOUR
+INSTANT = "/costs/instant"
+UNKNOWN_CODE = {"code": "made_up", "message": "Not like this"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "tries"),
+    [
+        ({"status": 409}, Status.SET_ASIDE, 5),
+        ({"status": 422, "body": UNKNOWN_CODE}, Status.SET_ASIDE, 5),
+        ({"status": 500}, Status.LOST, 24),
+        ({"kind": FaultKind.DROP}, Status.LOST, 24),
+    ],
+    ids=str,
+)
+async def test_never_found_is_set_aside(
+    flatpeak: FlatPeakSimulator,
+    tmp_path: Path,
+    fault: dict[str, Any],
+    status: Status,
+    tries: int,
+) -> None:
+    """What never appears in the report is not sent for ever, nor in quick succession.
+
+    FlatPeak's reason is kept, where it gives one.
+    """
+    async with open_desk(flatpeak, tmp_path) as desk:
+        desk.now = START
+        facts = replace(desk.journal.facts, rule=Rule.REPLACES)
+        desk.journal = replace(desk.journal, facts=facts)
+        key = desk.queue(IMPORT, START - WINDOW)
+        flatpeak.fail(INSTANT, **fault, times=None)
+        requests = []
+        while desk.now < START + 48 * HOUR:
+            requests += await desk.cycle(desk.now + 5 * MINUTE)
+        assert desk.status(key) is status
+        (item,) = desk.journal.outbox
+        assert item.tries == tries
+        assert (item.error is not None) == (status is Status.SET_ASIDE)
+        stored = [one for one in requests if is_record(one)]
+        assert len(stored) == tries
+        assert shortest_gap(stored[3:], is_record) >= HOUR / 2
+        flatpeak.faults.clear()
+        desk.journal = sent_again(desk.journal, desk.book, IMPORT, desk.now, status)
+        await desk.cycle()
+        assert desk.journal.outbox == ()
+        assert desk.submissions(key) == 1
+        assert desk.line(key).money == flatpeak.stored_cost(
+            desk.location, START - WINDOW, START, "IMPORT"
+        )
+
+
+async def test_two_hours_without_posts_need_nobody(
+    flatpeak: FlatPeakSimulator, tmp_path: Path
+) -> None:
+    """Reports are read all the while, and FlatPeak replaces: nothing is given up."""
+    async with open_desk(flatpeak, tmp_path) as desk:
+        facts = replace(desk.journal.facts, rule=Rule.REPLACES)
+        desk.journal = replace(desk.journal, facts=facts)
+        flatpeak.fail(INSTANT, status=500, times=None)
+        await desk.live(START + 2 * HOUR)
+        assert {item.status for item in desk.journal.outbox} <= {
+            Status.NEW,
+            Status.ATTEMPTED,
+        }
+        flatpeak.faults.clear()
+        await desk.live(START + 4 * HOUR)
+        desk.assert_settled()
+
+
+@pytest.mark.parametrize("overwrite", ["same_period", "never"])
+async def test_a_refusal_that_may_be_stored_ends(
+    flatpeak: FlatPeakSimulator, tmp_path: Path, overwrite: str
+) -> None:
+    """Without a witness it is the user's a day later, in FlatPeak's words."""
+    flatpeak.switches = DEFAULT.but({"overwrite": overwrite})
+    async with open_desk(flatpeak, tmp_path) as desk:
+        key = desk.queue(IMPORT, START - WINDOW)
+        flatpeak.fail(INSTANT, status=422, body=UNKNOWN_CODE)
+        await desk.live(START + 23 * HOUR, (), step=30 * MINUTE)
+        assert desk.status(key) is Status.ATTEMPTED
+        assert desk.line(key).money, "a quote"
+        await desk.live(START + 26 * HOUR, (), step=30 * MINUTE)
+        (item,) = stuck(desk.journal, desk.book, IMPORT, desk.now, Status.SET_ASIDE)
+        assert "made_up Not like this" in (item.error or "")
+        assert desk.submissions(key) == 0
+
+
+async def correction(desk: Desk, wh: int) -> Key:
+    """Return a record that was stored and corrected; the answer to that was lost."""
+    key = desk.queue(IMPORT, END, wh=500)
+    await desk.cycle(END + WINDOW)
+    item = replace(
+        desk.queued[key],
+        window=replace(desk.queued[key].window, mwh=wh * 1000),
+        wh=wh,
+        status=Status.ATTEMPTED,
+        attempted=desk.now,
+        tries=1,
+    )
+    desk.journal = replace(desk.journal, outbox=(item,))
+    return key
+
+
+async def test_scenario_21_a_doubtful_correction_to_zero_is_listed(
+    flatpeak: FlatPeakSimulator, tmp_path: Path
+) -> None:
+    """Where FlatPeak shows the old energy a day later, the user decides."""
+    flatpeak.switches = DEFAULT.but({"overwrite": "never"})
+    async with open_desk(flatpeak, tmp_path) as desk:
+        key = await correction(desk, wh=0)
+        await desk.live(END + 26 * HOUR, (), step=30 * MINUTE)
+        (item,) = stuck(desk.journal, desk.book, IMPORT, desk.now, Status.ATTEMPTED)
+        assert (item.window.start, item.wh) == (END, 0)
+        assert desk.line(key).mwh == 500_007
+        desk.journal, lines = left_out(
+            desk.journal, desk.book, IMPORT, desk.now, Status.ATTEMPTED
+        )
+        desk.book.append(lines)
+        assert (desk.line(key).mwh, desk.line(key).money) == (0, 0)
+
+
+async def test_scenario_21_nothing_where_nothing_was_used(
+    flatpeak: FlatPeakSimulator, tmp_path: Path
+) -> None:
+    """A report that leaves out a record of nothing confirms it."""
+    async with open_desk(flatpeak, tmp_path) as desk:
+        key = await correction(desk, wh=0)
+        flatpeak.ledger.submissions.clear()
+        await desk.cycle(desk.now + 2 * MINUTE)
+        line = desk.line(key)
+        assert (line.mwh, line.money, line.currency) == (0, 0, "GBP")
+        assert line.origin is Origin.REPORT
+        assert desk.journal.outbox == ()
+
+
+async def test_what_is_too_little_to_send_is_nobodys_question(
+    flatpeak: FlatPeakSimulator, tmp_path: Path
+) -> None:
+    """It waits for no answer of FlatPeak, however long FlatPeak is away."""
+    async with open_desk(flatpeak, tmp_path) as desk:
+        desk.queue(IMPORT, END, wh=0, attempted=END - 48 * HOUR)
+        assert not stuck(desk.journal, desk.book, IMPORT, END, Status.ATTEMPTED)
+
+
+@pytest.mark.parametrize("wh", [0, 300])
+async def test_scenario_19_a_refused_correction_is_left_out(
+    flatpeak: FlatPeakSimulator, tmp_path: Path, wh: int
+) -> None:
+    """The books have the corrected energy; only the cost of nothing is known."""
+    async with open_desk(flatpeak, tmp_path) as desk:
+        key = await correction(desk, wh=wh)
+        (item,) = desk.journal.outbox
+        refused = replace(item, status=Status.SET_ASIDE, error="No")
+        desk.journal = replace(desk.journal, outbox=(refused,))
+        desk.journal, lines = left_out(
+            desk.journal, desk.book, IMPORT, desk.now, Status.SET_ASIDE
+        )
+        desk.book.append(lines)
+        line = desk.line(key)
+        assert (line.mwh, line.money) == (wh * 1000, None if wh else 0)
+        assert desk.journal.outbox == ()
