@@ -59,6 +59,7 @@ from .snapshot import (
     current_day,
     take_snapshot,
 )
+from .statistics import HourlyStatistics
 from .streams import async_new_state
 
 _LOGGER = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         subentries = entry.get_subentries_of_type(SUBENTRY_METER)
         self.meters = {m.key: m for m in map(Meter.from_subentry, subentries)}
         self.ledger = Ledger(hass, entry.entry_id)
+        self.hours = HourlyStatistics(hass, self.location_id, self.meters, self.ledger)
         client = account.client
         self.client = client
         self._pace = Pace(dt_util.utcnow, account.backoff)
@@ -258,7 +260,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 await self._review(key, since, now)
                 calm = rejudged(self.ledger.book, key, now)
                 await self.ledger.async_book(calm)
-            await self.ledger.async_fold(now, self._zone)
+            if await self.hours.async_update(self.meters):
+                await self.ledger.async_fold(now, self._zone)
             self._full_poll_due = self._next_full_poll(now)
         if not self.has_grid_meter:
             periods = self._periods(now)
@@ -391,6 +394,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         if self._unsub_push is None and self._batch_is_new():
             self._unsub_push = async_call_later(self.hass, FIRST_READ, self._start_push)
         self._publish()
+        await self.hours.async_update(self.meters)
 
     def _batch_is_new(self) -> bool:
         """Return whether a batch was just sent, whose costs are soon in the report."""
@@ -498,6 +502,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             await self.ledger.async_book(lines)
             await self.ledger.async_write(journal)
         self._publish()
+        await self.hours.async_update(self.meters)
 
     async def async_go_on(self) -> None:
         """Send again, though somebody else seemed to send our records.
@@ -515,6 +520,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         async with self.ledger.lock:
             await self.ledger.async_write(decide(self.ledger.journal))
         self._publish()
+        await self.hours.async_update(self.meters)
 
     def _periods(self, now: datetime) -> Periods:
         """Return the days that a snapshot of now is about."""
