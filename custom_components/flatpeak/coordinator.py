@@ -9,7 +9,10 @@ import logging
 from typing import override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
+from homeassistant.const import (
+    EVENT_CORE_CONFIG_UPDATE,
+    EVENT_RECORDER_5MIN_STATISTICS_GENERATED,
+)
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.event import async_call_later, async_track_point_in_utc_time
@@ -35,6 +38,7 @@ from .const import (
     SUBENTRY_METER,
     WINDOW_DEFAULT,
 )
+from .dashboard import async_check_dashboard
 from .decisions import left_out, released, sent_again
 from .doubt import rejudged
 from .errors import error_key, placeholders
@@ -191,7 +195,22 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 EVENT_RECORDER_5MIN_STATISTICS_GENERATED, self._handle_statistics
             )
         )
+        self.config_entry.async_on_unload(
+            self.hass.bus.async_listen(
+                EVENT_CORE_CONFIG_UPDATE, self.async_check_dashboard
+            )
+        )
         self._plan_rollover()
+
+    async def async_check_dashboard(self, _event: Event | None = None) -> None:
+        """Look whether the Energy dashboard uses our costs well."""
+        await async_check_dashboard(
+            self.hass,
+            self.config_entry,
+            self.location_id,
+            self.meters.values(),
+            self.ledger.journal.facts,
+        )
 
     @override
     async def async_shutdown(self) -> None:
@@ -262,6 +281,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 await self.ledger.async_book(calm)
             if await self.hours.async_update(self.meters):
                 await self.ledger.async_fold(now, self._zone)
+            await self.async_check_dashboard()
             self._full_poll_due = self._next_full_poll(now)
         if not self.has_grid_meter:
             periods = self._periods(now)

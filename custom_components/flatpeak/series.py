@@ -59,6 +59,22 @@ def statistic_id(location_id: str, meter: str, key: str) -> str:
     return f"{DOMAIN}:{slugify(f'{location_id}_{meter}_{key}')}"
 
 
+def cost_id(location_id: str, meter: str, currency: str | None = None) -> str:
+    """Return the id of a meter's cost: a later currency than the first is named."""
+    base = statistic_id(location_id, meter, "cost")
+    return f"{base}_{slugify(currency)}" if currency else base
+
+
+def cost_name(
+    location_id: str, meter: str, currency: str | None, known: Known
+) -> str | None:
+    """Return what the cost of a meter in a currency is called; None: there is none."""
+    ids = cost_id(location_id, meter), cost_id(location_id, meter, currency)
+    found = [known[identity] for identity in ids if identity in known]
+    names = (m["name"] for m in found if m["unit_of_measurement"] == currency)
+    return next(names, None) if currency else None
+
+
 def all_series(
     location_id: str, meter: Meter, basis: Basis, found: Hourly, known: Known
 ) -> list[Series]:
@@ -89,25 +105,21 @@ def all_series(
 def _costs(
     location_id: str, meter: Meter, basis: Basis, found: Hourly, known: Known
 ) -> list[Series]:
-    """Return one series for each currency: the first one has no currency in its id."""
-    currencies = dict.fromkeys(name for one in found.values() for name in one.money)
-    named = [name for name in (*currencies, basis.currency) if name]
-    base = statistic_id(location_id, meter.key, "cost")
-    first = known[base]["unit_of_measurement"] if base in known else None
-    return [
-        _series(
-            base if currency == (first or named[0]) else f"{base}_{slugify(currency)}",
-            _cost_name(meter, currency if currency != (first or named[0]) else None),
-            currency,
-            {
-                hour: one.money[currency] * basis.sign
-                if currency in one.money
-                else None
-                for hour, one in found.items()
-            },
-        )
-        for currency in dict.fromkeys(named)
-    ]
+    """Return one series for each currency."""
+    in_hours = dict.fromkeys(name for one in found.values() for name in one.money)
+    currencies = [name for name in (*in_hours, basis.currency) if name]
+    base = known.get(cost_id(location_id, meter.key))
+    first = base["unit_of_measurement"] if base else next(iter(currencies), None)
+    result = []
+    for currency in dict.fromkeys(currencies):
+        later = None if currency == first else currency
+        values = {
+            hour: one.money[currency] * basis.sign if currency in one.money else None
+            for hour, one in found.items()
+        }
+        identity = cost_id(location_id, meter.key, later)
+        result.append(_series(identity, _cost_name(meter, later), currency, values))
+    return result
 
 
 def _cost_name(meter: Meter, currency: str | None) -> str:
