@@ -29,6 +29,15 @@ def recorder_config() -> dict[str, Any]:
     return {"include": {"entities": list(METERS)}}
 
 
+def _preferences(sources: Sequence[dict[str, Any]], devices: Sequence[str] = ()) -> Any:
+    """Return the dashboard's settings."""
+    return {
+        "energy_sources": [{"cost_adjustment_day": 0, **one} for one in sources],
+        "device_consumption": [{"stat_consumption": one} for one in devices],
+        "device_consumption_water": [],
+    }
+
+
 class House:
     """A home with an hour of statistics, and its Energy dashboard."""
 
@@ -44,15 +53,7 @@ class House:
     ) -> None:
         """Save the dashboard's settings."""
         manager = await async_get_manager(self.hass)
-        await manager.async_update(
-            {
-                "energy_sources": [
-                    {"cost_adjustment_day": 0, **source}  # type: ignore[list-item]
-                    for source in sources
-                ],
-                "device_consumption": [{"stat_consumption": one} for one in devices],
-            }
-        )
+        await manager.async_update(_preferences(sources, devices))
         await self.hass.async_block_till_done(wait_background_tasks=True)
 
     def said(self, issue: Issue, source: str | None = None) -> dict[str, str] | None:
@@ -217,10 +218,7 @@ async def test_full_poll_looks(home: Home, house: House) -> None:
     """What was changed while we did not listen is seen six hours later."""
     manager = await async_get_manager(house.hass)
     assert manager.data is None
-    manager.data = {
-        **manager.default_preferences(),
-        "energy_sources": [grid(house, stat_cost=None)],  # type: ignore[list-item]
-    }
+    manager.data = _preferences([grid(house, stat_cost=None)])
     await home.go_to(START + timedelta(hours=6, minutes=12))
     assert house.said(Issue.DASHBOARD_COST, GRID)
 
