@@ -2,14 +2,36 @@
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.typing import ConfigType
 
 from .account import async_account
 from .const import DOMAIN
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
+from .dashboard import async_follow_dashboard
 from .issues import async_delete_issues
 from .ledger import Ledger
 
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [Platform.SENSOR]
+
+
+async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
+    """Look at the Energy dashboard again whenever its settings are saved."""
+
+    async def changed() -> None:
+        entries: list[FlatPeakConfigEntry] = hass.config_entries.async_loaded_entries(
+            DOMAIN
+        )
+        for entry in entries:
+            entry.async_create_background_task(
+                hass,
+                entry.runtime_data.async_check_dashboard(),
+                f"{DOMAIN} dashboard",
+            )
+
+    await async_follow_dashboard(hass, changed)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> bool:

@@ -45,6 +45,7 @@ class Book:
             dict
         )
         self._days: dict[tuple[str, tzinfo], dict[date, Total]] = {}
+        self._changed: dict[str, datetime] = {}
         # Files are written in an executor while the event loop reads.
         self._memory = Lock()
 
@@ -69,8 +70,21 @@ class Book:
             except OSError as error:
                 raise HomeAssistantError(error) from error
         with self._memory:
-            for line in lines:
-                self._put(line)
+            for meter, window in lines:
+                self._put((meter, window))
+                known = self._changed.get(meter, window.start)
+                self._changed[meter] = min(known, window.start)
+
+    def take_changed(self, meter: str) -> datetime | None:
+        """Return the start of the first window written since this was asked last."""
+        with self._memory:
+            return self._changed.pop(meter, None)
+
+    def all_of(self, meter: str) -> list[PricedWindow]:
+        """Return all lines of a meter, in order; old ones are sums of a day."""
+        with self._memory:
+            found = list(self._windows[meter].values())
+        return sorted(found, key=lambda window: window.start)
 
     def fold(
         self,

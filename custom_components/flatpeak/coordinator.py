@@ -9,7 +9,10 @@ import logging
 from typing import override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
+from homeassistant.const import (
+    EVENT_CORE_CONFIG_UPDATE,
+    EVENT_RECORDER_5MIN_STATISTICS_GENERATED,
+)
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.event import async_call_later, async_track_point_in_utc_time
@@ -35,6 +38,7 @@ from .const import (
     SUBENTRY_METER,
     WINDOW_DEFAULT,
 )
+from .dashboard import async_check_dashboard
 from .decisions import left_out, released, sent_again
 from .doubt import rejudged
 from .errors import error_key, placeholders
@@ -60,6 +64,7 @@ from .snapshot import (
     take_snapshot,
 )
 from .source_watch import async_gone
+from .statistics import HourlyStatistics
 from .streams import async_new_state
 
 _LOGGER = logging.getLogger(__name__)
@@ -96,6 +101,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         subentries = entry.get_subentries_of_type(SUBENTRY_METER)
         self.meters = {m.key: m for m in map(Meter.from_subentry, subentries)}
         self.ledger = Ledger(hass, entry.entry_id)
+        self.hours = HourlyStatistics(hass, self.location_id, self.meters, self.ledger)
         client = account.client
         self.client = client
         self._pace = Pace(dt_util.utcnow, account.backoff)
@@ -191,7 +197,22 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 EVENT_RECORDER_5MIN_STATISTICS_GENERATED, self._handle_statistics
             )
         )
+        self.config_entry.async_on_unload(
+            self.hass.bus.async_listen(
+                EVENT_CORE_CONFIG_UPDATE, self.async_check_dashboard
+            )
+        )
         self._plan_rollover()
+
+    async def async_check_dashboard(self, _event: Event | None = None) -> None:
+        """Look whether the Energy dashboard uses our costs well."""
+        await async_check_dashboard(
+            self.hass,
+            self.config_entry,
+            self.location_id,
+            self.meters.values(),
+            self.ledger.journal.facts,
+        )
 
     @override
     async def async_shutdown(self) -> None:
@@ -258,7 +279,9 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 await self._review(key, since, now)
                 calm = rejudged(self.ledger.book, key, now)
                 await self.ledger.async_book(calm)
-            await self.ledger.async_fold(now, self._zone)
+            if await self.hours.async_update(self.meters):
+                await self.ledger.async_fold(now, self._zone)
+            await self.async_check_dashboard()
             self._full_poll_due = self._next_full_poll(now)
         if not self.has_grid_meter:
             periods = self._periods(now)
@@ -397,6 +420,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         if self._unsub_push is None and self._batch_is_new():
             self._unsub_push = async_call_later(self.hass, FIRST_READ, self._start_push)
         self._publish()
+        await self.hours.async_update(self.meters)
 
     def _batch_is_new(self) -> bool:
         """Return whether a batch was just sent, whose costs are soon in the report."""
@@ -505,6 +529,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             await self.ledger.async_book(lines)
             await self.ledger.async_write(journal)
         self._publish()
+        await self.hours.async_update(self.meters)
 
     async def async_go_on(self) -> None:
         """Send again, though somebody else seemed to send our records.
@@ -523,6 +548,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             await self.ledger.async_write(decide(self.ledger.journal))
         self._publish()
         self._push_soon()
+        await self.hours.async_update(self.meters)
 
     def _periods(self, now: datetime) -> Periods:
         """Return the days that a snapshot of now is about."""

@@ -29,6 +29,9 @@ class Issue(StrEnum):
     SOURCE_DISABLED = "source_disabled"
     SOURCE_NOT_RECORDED = "source_not_recorded"
     SOURCE_SILENT = "source_silent"
+    CURRENCY = "currency"  # the dashboard has another one
+    DASHBOARD_COST = "dashboard_cost"  # it shows no cost, and we have one
+    DASHBOARD_SENSOR = "dashboard_sensor"  # it sums up what begins anew each day
 
 
 # Those that ask for a decision; the others go away when their cause does.
@@ -40,6 +43,14 @@ FIXABLE = {
     Issue.OTHER_WRITER,
     Issue.SOURCE_MISSING,
     Issue.SOURCE_SILENT,
+}
+DASHBOARD_PAGE = (
+    "https://github.com/flatpeak-ha/flatpeak/blob/main/docs/energy-dashboard.md"
+)
+PAGES = {
+    Issue.CURRENCY: DASHBOARD_PAGE,
+    Issue.DASHBOARD_COST: DASHBOARD_PAGE,
+    Issue.DASHBOARD_SENSOR: DASHBOARD_PAGE,
 }
 
 
@@ -79,6 +90,7 @@ def async_set_issue(
         DOMAIN,
         identity,
         is_fixable=issue in FIXABLE,
+        learn_more_url=PAGES.get(issue),
         severity=ir.IssueSeverity.WARNING,
         translation_key=issue,
         translation_placeholders={**names, **placeholders},

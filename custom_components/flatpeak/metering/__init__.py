@@ -4,6 +4,7 @@ from .band import HISTORY, highest_price, is_below, is_plausible_price
 from .calendar import day_start, local_date, month_of, month_start, next_day_start
 from .compare import compare
 from .findings import Finding, Kind, Record, Rule, Standing
+from .hours import Hour, Hours, SumRow, exact, hours, rewritten
 from .model import (
     Anchor,
     Hold,
@@ -33,6 +34,8 @@ __all__ = [
     "Finding",
     "Hold",
     "HoldReason",
+    "Hour",
+    "Hours",
     "Kind",
     "Origin",
     "PricedWindow",
@@ -48,14 +51,17 @@ __all__ = [
     "Span",
     "Standing",
     "Stream",
+    "SumRow",
     "Total",
     "Window",
     "boundaries",
     "compare",
     "cut",
     "day_start",
+    "exact",
     "find_outages",
     "highest_price",
+    "hours",
     "is_below",
     "is_plausible_price",
     "local_date",
@@ -65,6 +71,7 @@ __all__ = [
     "next_day_start",
     "record_reference_id",
     "release",
+    "rewritten",
     "settle",
     "to_wire",
 ]
