@@ -381,6 +381,7 @@ def test_every_issue_has_its_texts() -> None:
     assert set(texts) == set(Issue)
     given = {"location", "meter", "energy", "start", "max_power", "count", "error"}
     given |= {"source", "price", "currency", "day", "ours", "theirs", "minutes"}
+    given |= {"url", "statistic", "sensors"}
     for issue, text in texts.items():
         words = json.dumps(text, ensure_ascii=False)
         assert set(re.findall(r"\{(\w+)\}", words)) <= given
