@@ -4,6 +4,8 @@ from .band import HISTORY, highest_price, is_below, is_plausible_price
 from .calendar import day_start, local_date, month_of, month_start, next_day_start
 from .compare import compare
 from .findings import Finding, Kind, Record, Rule, Standing
+from .fit import fit
+from .habit import habit
 from .model import (
     Anchor,
     Hold,
@@ -24,7 +26,7 @@ from .reconcile import Expected, match
 from .records import record_reference_id, to_wire
 from .settle import settle
 from .totals import Origin, PricedWindow, Total
-from .windows import boundaries, cut, release
+from .windows import Lengths, boundaries, changed_lengths, cut, release
 
 __all__ = [
     "HISTORY",
@@ -34,6 +36,7 @@ __all__ = [
     "Hold",
     "HoldReason",
     "Kind",
+    "Lengths",
     "Origin",
     "PricedWindow",
     "Quality",
@@ -51,10 +54,13 @@ __all__ = [
     "Total",
     "Window",
     "boundaries",
+    "changed_lengths",
     "compare",
     "cut",
     "day_start",
     "find_outages",
+    "fit",
+    "habit",
     "highest_price",
     "is_below",
     "is_plausible_price",
