@@ -39,7 +39,7 @@ from .decisions import left_out, released, sent_again
 from .doubt import rejudged
 from .errors import error_key, placeholders
 from .exchange import Exchange
-from .journal import Journal, Status
+from .journal import Journal, Status, of_meters
 from .ledger import Ledger
 from .metering import Anchor, PricedWindow, day_start, local_date, next_day_start
 from .meters import Meter
@@ -156,8 +156,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         await self.ledger.async_load()
         self._follow_sources()
         await self._take_zone()
-        known = self.ledger.journal.meters
-        if self.meters and all(key in known for key in self.meters):
+        # A meter that was just added gets its stream with the first poll.
+        if not self.ledger.journal.meters.keys().isdisjoint(self.meters):
             self.data = self._take_snapshot()
             return True
         return False
@@ -519,7 +519,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     def _periods(self, now: datetime) -> Periods:
         """Return the days that a snapshot of now is about."""
         shown = self.data.periods.today if self.data else None
-        today = current_day(now, self._zone, shown, self.ledger.journal)
+        journal = of_meters(self.ledger.journal, self.meters)
+        today = current_day(now, self._zone, shown, journal)
         return Periods(today=today, zone=self._zone)
 
     @callback

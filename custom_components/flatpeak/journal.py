@@ -4,8 +4,8 @@ One small file per config entry, rewritten atomically with fsync. A write that f
 raises; nothing is sent before the write that holds it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 import json
@@ -92,6 +92,18 @@ class Journal:
     meters: Mapping[str, MeterState] = field(default_factory=dict)
     outbox: tuple[Queued, ...] = ()
     lengths: Lengths | None = None  # of windows; None before anything was cut
+
+
+def of_meters(journal: Journal, meters: Container[str]) -> Journal:
+    """Return what a journal says of some meters (keys).
+
+    What it knows of meters that were removed is kept: they may come back.
+    """
+    return replace(
+        journal,
+        meters={key: s for key, s in journal.meters.items() if key in meters},
+        outbox=tuple(item for item in journal.outbox if item.meter in meters),
+    )
 
 
 def read_journal(path: Path) -> Journal | None:

@@ -38,7 +38,7 @@ def hourly(position: int, hours: Iterable[int]) -> dict[int, float]:
 def test_hourly_whatever_it_counts(
     position: int, hours: set[int], kwh: list[float]
 ) -> None:
-    """Ten reports or more, each just after a full hour, are those of an hourly meter."""
+    """Ten reports or more, each just after a full hour, are an hourly meter's."""
     rises = {12 * hour + position: kwh[hour] for hour in hours}
     assert habit(rising_in(rises)) is Reporting.HOURLY
 
@@ -94,7 +94,10 @@ def test_gaps_and_hours_do_not_count() -> None:
     rows = rising_in(hourly(0, range(1, 24)))
     missing = [row for row in rows if row.start.minute != 55]
     assert habit(missing) is None
-    assert habit([replace(row, end=row.start + timedelta(hours=1)) for row in rows]) is None
+    assert (
+        habit([replace(row, end=row.start + timedelta(hours=1)) for row in rows])
+        is None
+    )
     assert habit([replace(row, state=None) for row in rows]) is None
     assert habit([replace(row, state=float("nan")) for row in rows]) is None
     assert habit(rows) is Reporting.HOURLY
@@ -103,7 +106,7 @@ def test_gaps_and_hours_do_not_count() -> None:
 def test_falls_are_no_rises() -> None:
     """A register that falls, or is too fine to see, does not rise."""
     assert habit(rows_of([100 - number / 10 for number in range(DAY)])) is None
-    fine = rising_in({slot: 1e-8 for slot in range(1, DAY)})
+    fine = rising_in(dict.fromkeys(range(1, DAY), 1e-08))
     assert habit(fine) is None
 
 

@@ -303,7 +303,7 @@ def test_scenario_16_invariant_1_invariant_2_length_changes(
     hour = slices[0].start.replace(minute=0) + timedelta(hours=hours)
     lengths = Lengths(minutes=after, before=before, until=hour)
     windows, rest = cut(slices, lengths, zone)
-    parts = [*windows, *rest]
+    parts: list[Slice | Window] = [*windows, *rest]
     assert all(one.end == two.start for one, two in pairwise(parts))
     assert (parts[0].start, parts[-1].end) == (slices[0].start, slices[-1].end)
     assert total(*parts) == total(*slices)

@@ -39,9 +39,10 @@ def _rises(rows: Sequence[Row]) -> Iterator[datetime]:
     slots = [row for row in rows if row.end - row.start == SLOT]
     for before, row in pairwise(slots):
         old, new = _level(before), _level(row)
-        if before.end == row.start and old is not None and new is not None:
-            if new > old:
-                yield row.start.astimezone(UTC)
+        if before.end != row.start or old is None or new is None:
+            continue
+        if new > old:
+            yield row.start.astimezone(UTC)
 
 
 def _level(row: Row) -> int | None:
