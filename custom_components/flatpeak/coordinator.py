@@ -258,6 +258,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 await self._review(key, since, now)
                 calm = rejudged(self.ledger.book, key, now)
                 await self.ledger.async_book(calm)
+            await self._let_go(now)
             await self.ledger.async_fold(now, self._zone)
             self._full_poll_due = self._next_full_poll(now)
         if not self.has_grid_meter:
@@ -266,6 +267,19 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 await report.async_figures(periods, now) for report in self._reports
             ]
             await self._learn_earning_sign(self._reports[-1].today)
+
+    async def _let_go(self, now: datetime) -> None:
+        """Give up unconfirmed records of meters that were removed: nobody is asked.
+
+        Raises HomeAssistantError when the books cannot be written.
+        """
+        for key in self.ledger.journal.meters.keys() - self.meters.keys():
+            journal, lines = left_out(
+                self.ledger.journal, self.ledger.book, key, now, Status.ATTEMPTED
+            )
+            if journal != self.ledger.journal:
+                await self.ledger.async_book(lines)
+                await self.ledger.async_write(journal)
 
     async def _review(self, key: str, since: datetime, now: datetime) -> None:
         """Look at a meter's records again; what is wrong with one is not with all."""
