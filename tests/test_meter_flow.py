@@ -237,6 +237,8 @@ async def test_problems(
     ):
         home.hass.states.async_set(f"sensor.{name}", "1", attributes)
     result = await start(home, entry)
+    # What cannot be a meter is offered at the end, to say why.
+    assert offered(result) == [CAR, FEED_IN, "sensor.oven", "sensor.momentary"]
     typed = {"source": source, "direction": direction, "kind": "grid"}
     result = await enter(home, result, **typed)
     assert named in form(result, "user", source=error)

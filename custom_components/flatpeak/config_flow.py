@@ -213,7 +213,7 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
                 return await self._async_create([one for _, one in chosen], sources)
         schema = vol.Schema(
             {
-                vol.Optional(field): select_sources(infos, multiple=True)
+                vol.Optional(field): select_sources(infos)
                 for field, infos in offers.items()
             }
         )

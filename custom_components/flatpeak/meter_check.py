@@ -12,13 +12,13 @@ from enum import StrEnum
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
-from homeassistant.util.unit_conversion import EnergyConverter, PowerConverter
 
 from .const import DIRECTION_EXPORT, DIRECTION_IMPORT, DOMAIN, KIND_GRID, SUBENTRY_METER
 from .metering import Reporting, Row, SourceKind, habit
 from .readings import async_read_rows, is_entity
 from .source_watch import NO_VALUE, SILENT, SILENT_IMPORT
 from .sources import (
+    METER_UNITS,
     Dashboard,
     SourceInfo,
     async_energy_dashboard,
@@ -27,7 +27,6 @@ from .sources import (
 )
 
 HABIT = timedelta(days=3)
-METER_UNITS = EnergyConverter.VALID_UNITS | PowerConverter.VALID_UNITS
 
 
 class Problem(StrEnum):

@@ -41,13 +41,14 @@ from .meter_check import (
 )
 from .metering import Reporting
 from .meters import MAX_POWER, Meter, new_meter
-from .selectors import POWER, choose, select_sources
+from .selectors import POWER, choose, select_source
 from .source_watch import present_source
 from .sources import (
     Dashboard,
     SourceInfo,
     async_energy_dashboard,
     async_list_sources,
+    async_misfits,
     async_registry_id,
 )
 
@@ -246,12 +247,12 @@ class MeterFlow(ConfigSubentryFlow):
         return {present_source(self.hass, meter) for meter in meters}
 
     def _select(self, taken: Collection[str], first: Sequence[str]) -> SelectSelector:
-        """Return a list of the sources that are free, some of them first."""
-        free = [info for id_, info in self._sources.items() if id_ not in taken]
-        # Sorting is stable: what is not among the first ones stays by name.
-        rank = {statistic_id: number for number, statistic_id in enumerate(first)}
-        free.sort(key=lambda info: rank.get(info.statistic_id, len(rank)))
-        return select_sources(free)
+        """Return a list of what can be a meter, some of it first, then the rest."""
+        free = {id_: i.name for id_, i in self._sources.items() if id_ not in taken}
+        ahead = {id_: free[id_] for id_ in first if id_ in free}
+        return select_source(
+            ahead | free | async_misfits(self.hass, {*self._sources, *taken})
+        )
 
     def _show(
         self,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any, override
 
 from homeassistant.helpers.selector import (
     NumberSelector,
@@ -30,6 +31,18 @@ POWER = NumberSelector(
 )
 
 
+class OpenSelector(SelectSelector):
+    """A list that leaves it to the dialogue to say what is wrong with a value.
+
+    A list that takes typed values shows the id of what is chosen, not its name.
+    """
+
+    @override
+    def __call__(self, data: Any) -> str:
+        """Take any text."""
+        return str(data)
+
+
 def select(labels: Mapping[str, str], *, multiple: bool = False) -> SelectSelector:
     """Return a searchable list in which an id can be typed as well."""
     return SelectSelector(
@@ -45,19 +58,31 @@ def select(labels: Mapping[str, str], *, multiple: bool = False) -> SelectSelect
     )
 
 
-def select_sources(
-    infos: Iterable[SourceInfo], *, multiple: bool = False
-) -> SelectSelector:
-    """Return a list of statistics; the id tells those of the same name apart."""
-    offered = list(infos)
-    uses = Counter(info.name for info in offered)
-    labels = {
-        info.statistic_id: info.name
-        if uses[info.name] == 1
-        else f"{info.name} ({info.statistic_id})"
-        for info in offered
+def select_sources(infos: Iterable[SourceInfo]) -> SelectSelector:
+    """Return a list of which several statistics are chosen."""
+    return select(source_labels({i.statistic_id: i.name for i in infos}), multiple=True)
+
+
+def select_source(names: Mapping[str, str]) -> SelectSelector:
+    """Return a list of which one statistic is chosen, by its name."""
+    return OpenSelector(
+        SelectSelectorConfig(
+            options=[
+                SelectOptionDict(value=value, label=label)
+                for value, label in source_labels(names).items()
+            ],
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    )
+
+
+def source_labels(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of statistics; the id tells those of the same name apart."""
+    uses = Counter(names.values())
+    return {
+        id_: name if uses[name] == 1 else f"{name} ({id_})"
+        for id_, name in names.items()
     }
-    return select(labels, multiple=multiple)
 
 
 def choose(translation_key: str, *values: str) -> SelectSelector:
