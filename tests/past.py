@@ -45,7 +45,8 @@ async def let_rise(hass: HomeAssistant, source: str, rows: Sequence[Row]) -> Non
         unit_of_measurement="kWh",
     )
     data = [
-        StatisticData(start=row.start, state=row.state, sum=row.sum) for row in rows
+        StatisticData(start=row.start, state=row.state or 0, sum=row.sum or 0)
+        for row in rows
     ]
     get_instance(hass).async_import_statistics(meta, data, StatisticsShortTerm)
     await async_wait_recording_done(hass)

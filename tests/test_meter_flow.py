@@ -88,11 +88,8 @@ async def enter(home: Home, result: Result, **fields: Any) -> Result:
 
 def subentry_of(entry: MockConfigEntry, source: str) -> ConfigSubentry:
     """Return the meter that is read from a source."""
-    return next(
-        subentry
-        for subentry in entry.subentries.values()
-        if subentry.data["source"] == source
-    )
+    subentries: list[ConfigSubentry] = list(entry.subentries.values())
+    return next(one for one in subentries if one.data["source"] == source)
 
 
 def form(result: Result, step: str, **errors: str) -> str:

@@ -64,7 +64,7 @@ async def test_form(home: Home, entry: MockConfigEntry) -> None:
     result = await flows.async_init(entry.entry_id)
     schema = result["data_schema"]
     assert schema is not None
-    fields = probatio.to_field_list(schema, custom_serializer=cv.custom_serializer)
+    fields: Any = probatio.to_field_list(schema, custom_serializer=cv.custom_serializer)
     window, carbon = fields
     assert window["description"] == {"suggested_value": "15"}
     options = window["selector"]["select"]["options"]
