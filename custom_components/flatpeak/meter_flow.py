@@ -1,6 +1,7 @@
 """Add a meter to a home, or change one that is there."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from homeassistant.config_entries import (
@@ -30,7 +31,7 @@ from .const import (
     SUBENTRY_METER,
 )
 from .coordinator import FlatPeakConfigEntry
-from .journal import Journal, MeterState
+from .journal import Journal
 from .meter_check import (
     Candidate,
     Doubt,
@@ -188,25 +189,25 @@ class MeterFlow(ConfigSubentryFlow):
         doubts = found[one.source]
         if self._details[CONF_REPORTING] == Reporting.HOURLY:
             doubts = [doubt for doubt in doubts if doubt is not Doubt.LOOKS_HOURLY]
-        if self.source != SOURCE_RECONFIGURE and self._known() is not None:
+        if self.source != SOURCE_RECONFIGURE and self._known_until():
             doubts.append(Doubt.KNOWN)
         return doubts
 
     async def _async_say(self, doubts: Collection[Doubt]) -> None:
         """Have the form say what may be wrong."""
-        known = self._known() if Doubt.KNOWN in doubts else None
-        until = known and known.cut_until
+        until = self._known_until() if Doubt.KNOWN in doubts else None
         names = {
             "source": self._sources[self._candidate.source].name,
-            "until": f"{dt_util.as_local(until):%Y-%m-%d %H:%M}" if until else "?",
+            "until": f"{dt_util.as_local(until):%Y-%m-%d %H:%M}" if until else "",
         }
         self._placeholders["doubts"] = await async_describe(
             self.hass, [(doubt, names) for doubt in doubts]
         )
 
-    def _known(self) -> MeterState | None:
-        """Return what the books have of the new meter, if it was here before."""
-        return self._journal().meters.get(str(self._new_meter()["unique_id"]))
+    def _known_until(self) -> datetime | None:
+        """Return until when the books have the new meter: it was here before."""
+        state = self._journal().meters.get(str(self._new_meter()["unique_id"]))
+        return state.cut_until if state else None
 
     def _new_meter(self) -> ConfigSubentryData:
         """Return the subentry of the new meter."""
