@@ -115,14 +115,15 @@ async def test_scenario_13_scenario_14_scenario_29_nothing_is_sent_twice(
 async def test_scenario_16_another_window_length(
     home: Home, entry: MockConfigEntry
 ) -> None:
-    """What was cut keeps its bounds; the next window begins at the mark."""
+    """What was cut keeps its bounds; the new length begins at the next full hour."""
     home.hass.config_entries.async_update_entry(
         entry, options={**entry.options, "window": 60}
     )
     await home.hass.config_entries.async_reload(entry.entry_id)
-    await home.live(BEGIN + timedelta(hours=2, minutes=20), use)
+    await home.live(BEGIN + timedelta(hours=3, minutes=20), use)
     lengths = {}
     for one in home.simulator.ledger.submissions:
         lengths[one.draft.start] = one.draft.end - one.draft.start
     assert lengths[BEGIN + timedelta(minutes=30)] == timedelta(minutes=15)
-    assert lengths[BEGIN + timedelta(minutes=60)] == timedelta(minutes=60)
+    assert lengths[BEGIN + timedelta(minutes=60)] == timedelta(minutes=15)
+    assert lengths[BEGIN + timedelta(minutes=120)] == timedelta(minutes=60)

@@ -37,6 +37,7 @@ from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.meters import meter_key
 
 from .home import ACCOUNT, KEY
+from .past import hourly, let_rise
 from .simulator import FlatPeakSimulator
 from .simulator.faults import FaultKind
 
@@ -753,6 +754,159 @@ async def test_reauthentication_reloads_once(
         if record.levelno >= logging.WARNING
         and "update listener" in record.getMessage()
     ]
+
+
+NEW_HOME = {"account_id": "acc_moved", "api_key": "sk_live_moved"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "minutes"),
+    [
+        *TROUBLE,
+        ({"status": 403}, "other_account", None),
+        ({"status": 404}, "other_account", None),
+        (PRICES, "price_unavailable", "15"),
+    ],
+)
+async def test_reconfiguration(
+    hass: HomeAssistant,
+    *,
+    simulator: FlatPeakSimulator,
+    entry: MockConfigEntry,
+    setup_entry: AsyncMock,
+    fault: dict[str, Any],
+    error: str,
+    minutes: str | None,
+) -> None:
+    """Another key is tried on the home itself; until it is good, nothing changes."""
+    result = await entry.start_reconfigure_flow(hass)
+    assert "Account of Exampleton" in _assert_form(result, "reconfigure")
+    assert _field(result, "account_id")[0] == ACCOUNT
+    assert _field(result, "api_key")[0] is None
+    before = dict(entry.data)
+    address = _account(simulator, advanced={"base_url": "http://flatpeak.example"})
+    result = await _enter(hass, result, address)
+    _assert_form(result, "reconfigure", {"base": "invalid_url"})
+    result = await _enter(hass, result, _account(simulator, api_key="sk_live_wrong"))
+    _assert_form(result, "reconfigure", {"base": "invalid_auth"})
+    simulator.fail("/locations/*", times=None, **fault)
+    result = await _enter(hass, result, _account(simulator, api_key=NEW_KEY))
+    text = _assert_form(result, "reconfigure", {"base": error})
+    assert minutes is None or f"{minutes} minutes" in text
+    assert entry.data == before
+    assert len(setup_entry.mock_calls) == 1
+    simulator.faults.clear()
+    result = await _enter(hass, result, _account(simulator, api_key=f" {NEW_KEY}"))
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data == {**before, "api_key": NEW_KEY}
+    assert entry.unique_id == HOME
+    assert len(setup_entry.mock_calls) == 2
+    assert hass.config_entries.async_entries(DOMAIN) == [entry]
+
+
+async def test_another_account_without_the_home(
+    hass: HomeAssistant, simulator: FlatPeakSimulator, entry: MockConfigEntry
+) -> None:
+    """The neighbour's account is a good one, but not this home's."""
+    neighbour = {"account_id": "acc_neighbour", "api_key": "sk_live_the_neighbours"}
+    result = await entry.start_reconfigure_flow(hass)
+    result = await _enter(hass, result, _account(simulator, **neighbour))
+    text = _assert_form(result, "reconfigure", {"base": "other_account"})
+    assert "do not open the location" in text
+    assert entry.data["account_id"] == ACCOUNT
+    result = await _enter(hass, result, _account(simulator, api_key=NEW_KEY))
+    assert result["reason"] == "reconfigure_successful"
+
+
+async def test_another_account_with_the_home(
+    hass: HomeAssistant, simulator: FlatPeakSimulator, entry: MockConfigEntry
+) -> None:
+    """A home that moved to another account goes on there."""
+    simulator.add_account(NEW_HOME["account_id"], NEW_HOME["api_key"])
+    location = simulator.ledger.locations[HOME]
+    moved = simulator.add_location(NEW_HOME["account_id"])
+    location.account = simulator.ledger.locations[moved].account
+    result = await entry.start_reconfigure_flow(hass)
+    result = await _enter(hass, result, _account(simulator, **NEW_HOME))
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data == {
+        **NEW_HOME,
+        "base_url": simulator.url,
+        "location_id": HOME,
+    }
+
+
+async def test_a_new_key_that_does_not_open_the_home(
+    hass: HomeAssistant, simulator: FlatPeakSimulator, entry: MockConfigEntry
+) -> None:
+    """A good log-in is not enough for a reauthentication, either."""
+    simulator.fail("/locations/*", status=403, times=None)
+    result = await entry.start_reauth_flow(hass)
+    result = await _enter(hass, result, {"api_key": NEW_KEY})
+    _assert_form(result, "reauth_confirm", {"base": "other_account"})
+    assert entry.data["api_key"] == KEY
+    simulator.faults.clear()
+    result = await _enter(hass, result, {"api_key": NEW_KEY})
+    assert result["reason"] == "reauth_successful"
+
+
+def _closing(result: ConfigFlowResult) -> str:
+    """Return what is said at the end of the dialogue."""
+    placeholders = result["description_placeholders"] or {}
+    text: str = TEXTS["create_entry"][result["description"]]
+    return text.format(**placeholders)
+
+
+async def test_test_mode(hass: HomeAssistant, simulator: FlatPeakSimulator) -> None:
+    """A test key is taken, and said to be one."""
+    test = {"account_id": "acc_test", "api_key": "sk_test_example"}
+    simulator.add_account(test["account_id"], test["api_key"])
+    simulator.add_location("acc_test", city="Testville")
+    result = await _enter(hass, await _start(hass), _account(simulator, **test))
+    result = await _enter(hass, result, {})
+    assert "FlatPeak's test mode" in _closing(result)
+    assert _assert_created(result).title == "Testville"
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    result = await _enter(hass, result, {})
+    text = _closing(result)
+    assert "test mode" not in text
+    assert "eight minutes" in text
+    assert "ha-alert" not in text
+
+
+async def test_hourly_meters(hass: HomeAssistant, simulator: FlatPeakSimulator) -> None:
+    """A grid meter that reports hourly is one; an appliance may run by a timer."""
+    now = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+    for source in ("sensor.grid_import", "sensor.heat_pump"):
+        await let_rise(hass, source, hourly(now))
+    hass.states.async_set("sensor.oven", "unavailable", SENSORS["sensor.oven"][1])
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    result = await _enter(
+        hass,
+        result,
+        {
+            "import_meters": ["sensor.grid_import"],
+            "export_meters": ["sensor.grid_export"],
+            "device_meters": ["sensor.heat_pump", "sensor.oven"],
+        },
+    )
+    grid, pump, oven = _closing(result).split("\n\n")[-3:]
+    assert "Grid import has risen" in grid
+    assert "taken for a meter that reports the past hour" in grid
+    assert "Heat pump has risen" in pump
+    assert "runs by a timer" in pump
+    assert "oven has delivered nothing" in oven.lower()
+    entry = _assert_created(result)
+    assert {
+        subentry.data["source"]: subentry.data["reporting"]
+        for subentry in entry.subentries.values()
+    } == {
+        "sensor.grid_import": "hourly",
+        "sensor.grid_export": "continuous",
+        "sensor.heat_pump": "continuous",
+        "sensor.oven": "continuous",
+    }
 
 
 async def test_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:

@@ -27,6 +27,7 @@ from custom_components.flatpeak.journal import (
 )
 from custom_components.flatpeak.metering import (
     Anchor,
+    Lengths,
     Quality,
     Rule,
     Slice,
@@ -65,8 +66,9 @@ def every_field[T: DataclassInstance](kind: type[T]) -> st.SearchStrategy[T]:
     )
 
 
-for kind in (Stream, Anchor, Slice, Window, Facts):
+for kind in (Stream, Anchor, Slice, Window, Facts, Lengths):
     by_type[kind] = every_field(kind)
+by_type[Lengths | None] = st.none() | by_type[Lengths]
 by_type[Anchor | None] = st.none() | by_type[Anchor]
 by_type[tuple[Slice, ...]] = st.lists(by_type[Slice], max_size=3).map(tuple)
 for owner in (Queued, MeterState):

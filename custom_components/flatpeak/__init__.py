@@ -3,12 +3,14 @@
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from .account import async_account
 from .const import DOMAIN
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
 from .dashboard import async_follow_dashboard
+from .devices import async_remove_stale_devices, is_needed
 from .issues import async_delete_issues
 from .ledger import Ledger
 
@@ -44,9 +46,16 @@ async def async_setup_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> 
     else:
         await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
+    async_remove_stale_devices(hass, entry)
+    entry.async_on_unload(entry.add_update_listener(_async_reload))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.async_start()
     return True
+
+
+async def _async_reload(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> None:
+    """Start again with what was changed: credentials, options, a meter, a name."""
+    hass.config_entries.async_schedule_reload(entry.entry_id)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> bool:
@@ -58,3 +67,12 @@ async def async_remove_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) ->
     """Delete the books of a location that was removed, and what asks about them."""
     await Ledger(hass, entry.entry_id).async_remove()
     async_delete_issues(hass, entry)
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant,  # noqa: ARG001 - Home Assistant's signature
+    entry: FlatPeakConfigEntry,
+    device: DeviceEntry,
+) -> bool:
+    """Return whether a device may be deleted: not while its meter is there."""
+    return not is_needed(entry, device)

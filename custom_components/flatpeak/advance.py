@@ -6,12 +6,14 @@ from datetime import datetime, tzinfo
 
 from .journal import MeterState, Queued, Status
 from .metering import (
+    Lengths,
     Quality,
     Row,
     Slice,
     Source,
     cut,
     find_outages,
+    fit,
     settle,
     to_wire,
 )
@@ -37,13 +39,16 @@ def advance(
     *,
     now: datetime,
     run_start: datetime,
-    minutes: int,
+    minutes: int | Lengths,
     zone: tzinfo,
 ) -> Step:
     """Settle what is new, close the windows that are complete, freeze their records."""
     outages = find_outages(rows, state.live_until, run_start, source)
     settled = settle(rows, state.anchor, source, outages, now)
-    windows, rest = cut((*state.open, *settled.slices), minutes, zone)
+    slices = fit(settled.slices, state.settled_until)
+    if slices is None:
+        return Step(state=state, records=(), closed=False, latest=None)
+    windows, rest = cut((*state.open, *slices), minutes, zone)
     # What is in quarantine has no energy to send until the user decides.
     held = [window for window in windows if window.held]
     wired, carry = to_wire([w for w in windows if not w.held], state.carry)
@@ -56,6 +61,7 @@ def advance(
             state,
             anchor=anchor,
             open=rest,
+            settled_until=slices[-1].end if slices else state.settled_until,
             carry=carry,
             live_until=rows[-1].end if rows and watched else state.live_until,
         ),
@@ -65,5 +71,5 @@ def advance(
             *(Queued(meter=key, window=w, wh=0, status=Status.HELD) for w in held),
         ),
         closed=bool(windows) or (state.anchor is None and anchor is not None),
-        latest=next((s for s in reversed(settled.slices) if s.quality in KNOWN), None),
+        latest=next((s for s in reversed(slices) if s.quality in KNOWN), None),
     )

@@ -1,20 +1,23 @@
 """Set up a home: the account, the location, its meters."""
 
-from collections import Counter
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping
 import logging
 from math import ceil
 from typing import Any, override
 
-from homeassistant.config_entries import ConfigEntry, ConfigFlow, ConfigFlowResult
+from homeassistant.config_entries import (
+    ConfigEntry,
+    ConfigFlow,
+    ConfigFlowResult,
+    ConfigSubentryData,
+    ConfigSubentryFlow,
+    OptionsFlow,
+)
 from homeassistant.const import CONF_API_KEY
+from homeassistant.core import callback
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import (
-    SelectOptionDict,
-    SelectSelector,
-    SelectSelectorConfig,
-    SelectSelectorMode,
     TextSelector,
     TextSelectorConfig,
     TextSelectorType,
@@ -48,20 +51,30 @@ from .const import (
     DOMAIN,
     KIND_DEVICE,
     KIND_GRID,
+    SUBENTRY_METER,
     WINDOW_DEFAULT,
     WINDOW_DYNAMIC,
 )
 from .errors import ERROR_KEYS
-from .metering.model import SourceKind
+from .meter_check import (
+    Candidate,
+    Doubt,
+    async_describe,
+    async_find_doubts,
+    async_find_problem,
+    async_problem_placeholders,
+)
+from .meter_flow import MeterFlow
+from .metering import Reporting, SourceKind
 from .meters import new_meter
+from .options_flow import FlatPeakOptionsFlow
+from .selectors import PASSWORD, select, select_sources
 from .sources import (
     Dashboard,
     SourceInfo,
     async_energy_dashboard,
     async_list_sources,
     async_registry_id,
-    async_runs_backwards,
-    async_statistic_unit,
 )
 
 _LOGGER = logging.getLogger(__name__)
@@ -70,6 +83,11 @@ _LOGGER = logging.getLogger(__name__)
 ACCOUNT_ERRORS = ERROR_KEYS | {
     FlatPeakNotFoundError: "invalid_answer",
     FlatPeakRefusedError: "account_refused",
+}
+# An entry's home is the one thing about it that does not change.
+ENTRY_ERRORS = ERROR_KEYS | {
+    FlatPeakNotFoundError: "other_account",
+    FlatPeakRefusedError: "other_account",
 }
 DYNAMIC_STRUCTURES = (TariffStructure.DYNAMIC, TariffStructure.MARKET)
 CHECKS_PER_DAY = 6  # reports and prices, on top of one request per window
@@ -84,8 +102,7 @@ METER_LISTS = {
 }
 
 # Home Assistant serves probatio as voluptuous, and mypy cannot know: hence ignores.
-PASSWORD = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
-USER_SCHEMA = vol.Schema(
+ACCOUNT_SCHEMA = vol.Schema(
     {
         vol.Required(CONF_ACCOUNT_ID): TextSelector(),
         vol.Required(CONF_API_KEY): PASSWORD,
@@ -119,6 +136,23 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         self._window = WINDOW_DEFAULT
         self._placeholders = {"docs_url": "https://docs.flatpeak.com"}
 
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls,
+        config_entry: ConfigEntry,
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return how meters are added and changed later."""
+        return {SUBENTRY_METER: MeterFlow}
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+        """Return how the options are changed."""
+        return FlatPeakOptionsFlow()
+
     @override
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
@@ -130,7 +164,7 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
                 return await self.async_step_location()
             only = self._locations[0]
             return await self.async_step_location({CONF_LOCATION_ID: only.id})
-        return self._show("user", USER_SCHEMA, user_input, errors)
+        return self._show("user", ACCOUNT_SCHEMA, user_input, errors)
 
     async def async_step_location(
         self, user_input: dict[str, Any] | None = None
@@ -148,7 +182,7 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         # A list that also takes typed ids shows the id of what is chosen.
         lines = [f"- {label}: {id_}" for id_, label in labels.items()]
         self._placeholders["locations"] = "\n".join(lines[:LOCATIONS_SHOWN]) or "-"
-        schema = vol.Schema({vol.Required(CONF_LOCATION_ID): _select(labels)})
+        schema = vol.Schema({vol.Required(CONF_LOCATION_ID): select(labels)})
         return self._show("location", schema, user_input, errors)
 
     async def async_step_meters(
@@ -170,16 +204,16 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
             }
         else:
             chosen = [
-                (field, source.strip())
-                for field in METER_LISTS
+                (field, Candidate(source=source.strip(), direction=way, kind=kind))
+                for field, (way, kind) in METER_LISTS.items()
                 for source in user_input.get(field, ())
             ]
             errors = await self._async_check(chosen, sources)
             if not errors:
-                return self._create(chosen, sources)
+                return await self._async_create([one for _, one in chosen], sources)
         schema = vol.Schema(
             {
-                vol.Optional(field): _select_meters(infos)
+                vol.Optional(field): select_sources(infos)
                 for field, infos in offers.items()
             }
         )
@@ -200,32 +234,49 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         if user_input is not None:
             update = {CONF_API_KEY: user_input[CONF_API_KEY].strip()}
-            client = self._new_client({**entry.data, **update})
-            if await self._async_ask(client.async_login(), errors, ACCOUNT_ERRORS):
+            if await self._async_opens(entry, update, errors):
                 return self._update_and_reload(entry, update)
         return self._show("reauth_confirm", REAUTH_SCHEMA, user_input, errors)
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for another account, key or address that opens the same home."""
+        entry = self._get_reconfigure_entry()
+        self._placeholders["name"] = entry.title
+        errors: dict[str, str] = {}
+        if user_input is None:
+            user_input = {
+                CONF_ACCOUNT_ID: entry.data[CONF_ACCOUNT_ID],
+                CONF_ADVANCED: {CONF_BASE_URL: entry.data[CONF_BASE_URL]},
+            }
+        elif (update := _typed(user_input, errors)) and await self._async_opens(
+            entry, update, errors
+        ):
+            return self._update_and_reload(entry, update)
+        return self._show("reconfigure", ACCOUNT_SCHEMA, user_input, errors)
 
     async def _async_connect(
         self, user_input: dict[str, Any], errors: dict[str, str]
     ) -> bool:
         """List the locations with what was typed; on failure fill `errors`."""
-        advanced = user_input.get(CONF_ADVANCED, {})
-        try:
-            base_url = normalize_base_url(advanced.get(CONF_BASE_URL, DEFAULT_BASE_URL))
-        except ValueError:
-            errors["base"] = "invalid_url"
+        if not (typed := _typed(user_input, errors)):
             return False
-        self._data = {
-            CONF_ACCOUNT_ID: user_input[CONF_ACCOUNT_ID].strip(),
-            CONF_API_KEY: user_input[CONF_API_KEY].strip(),
-            CONF_BASE_URL: base_url,
-        }
-        self._client = self._new_client(self._data)
+        self._data = typed
+        self._client = self._new_client(typed)
         locations = await self._async_ask(
             self._client.async_list_locations(), errors, ACCOUNT_ERRORS
         )
         self._locations = locations or ()
         return not errors
+
+    async def _async_opens(
+        self, entry: ConfigEntry, update: Mapping[str, Any], errors: dict[str, str]
+    ) -> bool:
+        """Try new credentials on the entry's own home; on failure fill `errors`."""
+        client = self._new_client({**entry.data, **update})
+        location = client.async_get_location(entry.data[CONF_LOCATION_ID])
+        return await self._async_ask(location, errors, ENTRY_ERRORS) is not None
 
     async def _async_take(self, location: Location) -> ConfigFlowResult:
         """Go on with a location that could be read."""
@@ -246,46 +297,58 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         return await self.async_step_meters()
 
     async def _async_check(
-        self, chosen: list[tuple[str, str]], sources: dict[str, SourceInfo]
+        self, chosen: list[tuple[str, Candidate]], sources: dict[str, SourceInfo]
     ) -> dict[str, str]:
         """Return the first error among the chosen meters, at its field."""
-        seen: set[str] = set()
-        for field, source in chosen:
-            info = sources.get(source)
-            self._placeholders["source"] = info.name if info else source
-            if source in seen:
-                return {field: "duplicate_source"}
-            seen.add(source)
-            if info is None:
-                unit = await async_statistic_unit(self.hass, source)
-                self._placeholders["unit"] = unit or "?"
-                return {field: "no_statistics" if unit is None else "wrong_unit"}
-            if field == CONF_EXPORT_METERS and info.kind is SourceKind.POWER:
-                return {field: "power_for_export"}
-            if await async_runs_backwards(self.hass, source):
-                return {field: "net_meter"}
+        taken: set[str] = set()
+        for field, one in chosen:
+            problem = await async_find_problem(self.hass, one, sources, taken)
+            if problem:
+                self._placeholders |= await async_problem_placeholders(
+                    self.hass, one.source, sources
+                )
+                return {field: problem}
+            taken.add(one.source)
         return {}
 
-    def _create(
-        self, chosen: list[tuple[str, str]], sources: dict[str, SourceInfo]
+    async def _async_create(
+        self, meters: list[Candidate], sources: dict[str, SourceInfo]
     ) -> ConfigFlowResult:
-        """Create the entry and its meters."""
+        """Create the entry and its meters, and say what may be wrong with them."""
         location = self._location
+        found = await async_find_doubts(self.hass, meters, sources)
+        doubts = [
+            (_settled(doubt, meter), {"source": sources[meter.source].name})
+            for meter in meters
+            for doubt in found[meter.source]
+        ]
         return self.async_create_entry(
             title=location.reference_id or location.city or "FlatPeak",
+            description="default" if location.live_mode is not False else "test_mode",
+            description_placeholders={
+                "doubts": await async_describe(self.hass, doubts)
+            },
             data={**self._data, CONF_LOCATION_ID: location.id},
             options={CONF_WINDOW: self._window, CONF_INCLUDE_CARBON: True},
             subentries=[
-                new_meter(
-                    location.id,
-                    source,
-                    registry_id=async_registry_id(self.hass, source),
-                    title=sources[source].name,
-                    direction=METER_LISTS[field][0],
-                    kind=METER_LISTS[field][1],
-                )
-                for field, source in chosen
+                self._meter(meter, sources[meter.source].name, found[meter.source])
+                for meter in meters
             ],
+        )
+
+    def _meter(
+        self, meter: Candidate, title: str, doubts: Iterable[Doubt]
+    ) -> ConfigSubentryData:
+        """Return the subentry of a meter."""
+        hourly = Doubt.TAKEN_AS_HOURLY in {_settled(doubt, meter) for doubt in doubts}
+        return new_meter(
+            self._location.id,
+            meter.source,
+            registry_id=async_registry_id(self.hass, meter.source),
+            title=title,
+            direction=meter.direction,
+            kind=meter.kind,
+            reporting=Reporting.HOURLY if hourly else Reporting.CONTINUOUS,
         )
 
     def _update_and_reload(
@@ -359,19 +422,28 @@ def _label(location: Location) -> str:
     return f"{name} ({location.address})" if location.address else name
 
 
-def _select(labels: Mapping[str, str], *, multiple: bool = False) -> SelectSelector:
-    """Return a searchable list in which an id can be typed as well."""
-    return SelectSelector(
-        SelectSelectorConfig(
-            options=[
-                SelectOptionDict(value=value, label=label)
-                for value, label in labels.items()
-            ],
-            multiple=multiple,
-            custom_value=True,
-            mode=SelectSelectorMode.DROPDOWN,
-        )
-    )
+def _typed(user_input: Mapping[str, Any], errors: dict[str, str]) -> dict[str, Any]:
+    """Return what was typed of the account; nothing and an error for a bad address."""
+    advanced = user_input.get(CONF_ADVANCED, {})
+    try:
+        base_url = normalize_base_url(advanced.get(CONF_BASE_URL, DEFAULT_BASE_URL))
+    except ValueError:
+        errors["base"] = "invalid_url"
+        return {}
+    return {
+        CONF_ACCOUNT_ID: user_input[CONF_ACCOUNT_ID].strip(),
+        CONF_API_KEY: user_input[CONF_API_KEY].strip(),
+        CONF_BASE_URL: base_url,
+    }
+
+
+def _settled(doubt: Doubt, meter: Candidate) -> Doubt:
+    """Return what is said where nothing is asked any more.
+
+    A grid meter that looks hourly is one; an appliance may as well run by a timer.
+    """
+    is_hourly = doubt is Doubt.LOOKS_HOURLY and meter.kind == KIND_GRID
+    return Doubt.TAKEN_AS_HOURLY if is_hourly else doubt
 
 
 def _offers(
@@ -393,15 +465,3 @@ def _offered(wanted: Iterable[str], infos: Iterable[SourceInfo]) -> list[str]:
     """Return the wanted statistics that are there to be chosen."""
     known = {info.statistic_id for info in infos}
     return [statistic_id for statistic_id in wanted if statistic_id in known]
-
-
-def _select_meters(infos: Sequence[SourceInfo]) -> SelectSelector:
-    """Return a list of statistics; the id tells those of the same name apart."""
-    uses = Counter(info.name for info in infos)
-    labels = {
-        info.statistic_id: info.name
-        if uses[info.name] == 1
-        else f"{info.name} ({info.statistic_id})"
-        for info in infos
-    }
-    return _select(labels, multiple=True)

@@ -29,5 +29,6 @@ DIRECTION_EXPORT: Final = "export"
 
 CONF_WINDOW: Final = "window"
 CONF_INCLUDE_CARBON: Final = "include_carbon"
+WINDOWS: Final = (5, 15, 30, 60)  # minutes
 WINDOW_DYNAMIC: Final = 15
 WINDOW_DEFAULT: Final = 30

@@ -43,7 +43,7 @@ from .decisions import left_out, released, sent_again
 from .doubt import rejudged
 from .errors import error_key, placeholders
 from .exchange import Exchange
-from .journal import Journal, Status
+from .journal import Journal, Status, of_meters
 from .ledger import Ledger
 from .metering import Anchor, PricedWindow, day_start, local_date, next_day_start
 from .meters import Meter
@@ -164,8 +164,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         await self.ledger.async_load()
         self._follow_sources()
         await self._take_zone()
-        known = self.ledger.journal.meters
-        if self.meters and all(key in known for key in self.meters):
+        # A meter that was just added gets its stream with the first poll.
+        if not self.ledger.journal.meters.keys().isdisjoint(self.meters):
             self.data = self._take_snapshot()
             return True
         return False
@@ -279,6 +279,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 await self._review(key, since, now)
                 calm = rejudged(self.ledger.book, key, now)
                 await self.ledger.async_book(calm)
+            await self._let_go(now)
             if await self.hours.async_update(self.meters):
                 await self.ledger.async_fold(now, self._zone)
             await self.async_check_dashboard()
@@ -289,6 +290,19 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 await report.async_figures(periods, now) for report in self._reports
             ]
             await self._learn_earning_sign(self._reports[-1].today)
+
+    async def _let_go(self, now: datetime) -> None:
+        """Give up unconfirmed records of meters that were removed: nobody is asked.
+
+        Raises HomeAssistantError when the books cannot be written.
+        """
+        for key in self.ledger.journal.meters.keys() - self.meters.keys():
+            journal, lines = left_out(
+                self.ledger.journal, self.ledger.book, key, now, Status.ATTEMPTED
+            )
+            if journal != self.ledger.journal:
+                await self.ledger.async_book(lines)
+                await self.ledger.async_write(journal)
 
     async def _review(self, key: str, since: datetime, now: datetime) -> None:
         """Look at a meter's records again; what is wrong with one is not with all."""
@@ -553,7 +567,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     def _periods(self, now: datetime) -> Periods:
         """Return the days that a snapshot of now is about."""
         shown = self.data.periods.today if self.data else None
-        today = current_day(now, self._zone, shown, self.ledger.journal)
+        journal = of_meters(self.ledger.journal, self.meters)
+        today = current_day(now, self._zone, shown, journal)
         return Periods(today=today, zone=self._zone)
 
     @callback

@@ -58,6 +58,7 @@ async def async_get_config_entry_diagnostics(
                 ],
             }
             for key, meter in coordinator.meters.items()
+            if key in journal.meters
         },
     }
 

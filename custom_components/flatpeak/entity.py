@@ -4,11 +4,11 @@ from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import DOMAIN
 from .coordinator import FlatPeakCoordinator
+from .devices import LOCATION_KEY, device_identifier
 from .meters import Meter
 
-LOCATION_KEY = "location"
+TEST_MODE = "Test mode"
 
 
 class FlatPeakEntity(CoordinatorEntity[FlatPeakCoordinator]):
@@ -29,10 +29,13 @@ class FlatPeakEntity(CoordinatorEntity[FlatPeakCoordinator]):
         location_id = coordinator.location_id
         key = meter.key if meter else LOCATION_KEY
         self._attr_unique_id = f"{location_id}_{key}_{description.key}"
+        # The money of a test key may be made up.
+        is_test = coordinator.ledger.journal.facts.live_mode is False
         self._attr_device_info = DeviceInfo(
-            identifiers={(DOMAIN, f"{location_id}_{key}")},
+            identifiers={device_identifier(location_id, key)},
             entry_type=None if meter else DeviceEntryType.SERVICE,
             manufacturer="FlatPeak",
+            model=TEST_MODE if is_test else None,
             name=meter.title if meter else coordinator.config_entry.title,
         )
 

@@ -4,8 +4,8 @@ One small file per config entry, rewritten atomically with fsync. A write that f
 raises; nothing is sent before the write that holds it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 import json
@@ -15,7 +15,7 @@ from typing import Any
 from homeassistant.util import dt as dt_util
 from homeassistant.util.file import write_utf8_file_atomic
 
-from .metering import Anchor, Quality, Rule, Slice, Stream, Window
+from .metering import Anchor, Lengths, Quality, Rule, Slice, Stream, Window
 
 VERSION = 2  # 1 lacked the account's habits, batches and tries
 
@@ -59,6 +59,7 @@ class MeterState:
     source: str
     anchor: Anchor | None = None
     open: tuple[Slice, ...] = ()  # settled, but in no closed window yet
+    settled_until: datetime | None = None  # the end of the last slice
     carry: int = 0  # mWh: the sub-Wh remainder that rides in the next record
     live_until: datetime | None = None  # we watched until here, at least
 
@@ -67,7 +68,7 @@ class MeterState:
         """Return the watermark: everything before it is in windows."""
         if self.open:
             return self.open[0].start
-        return self.anchor.end if self.anchor else None
+        return self.settled_until or (self.anchor.end if self.anchor else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,19 @@ class Journal:
     facts: Facts = Facts()
     meters: Mapping[str, MeterState] = field(default_factory=dict)
     outbox: tuple[Queued, ...] = ()
+    lengths: Lengths | None = None  # of windows; None before anything was cut
+
+
+def of_meters(journal: Journal, meters: Container[str]) -> Journal:
+    """Return what a journal says of some meters (keys).
+
+    What it knows of meters that were removed is kept: they may come back.
+    """
+    return replace(
+        journal,
+        meters={key: s for key, s in journal.meters.items() if key in meters},
+        outbox=tuple(item for item in journal.outbox if item.meter in meters),
+    )
 
 
 def read_journal(path: Path) -> Journal | None:
@@ -109,6 +123,7 @@ def read_journal(path: Path) -> Journal | None:
         facts=_facts(data["facts"]),
         meters={key: _meter(value) for key, value in data["meters"].items()},
         outbox=tuple(_queued(item) for item in data["outbox"]),
+        lengths=_lengths(data.get("lengths")),
     )
 
 
@@ -128,6 +143,12 @@ def write_journal(path: Path, journal: Journal) -> None:
         },
         "meters": {key: _meter_data(state) for key, state in journal.meters.items()},
         "outbox": [_queued_data(item) for item in journal.outbox],
+        "lengths": journal.lengths
+        and [
+            journal.lengths.minutes,
+            journal.lengths.before,
+            _stamp(journal.lengths.until),
+        ],
     }
     text = json.dumps(data, separators=(",", ":"))
     write_utf8_file_atomic(str(path), text, private=True)
@@ -146,6 +167,13 @@ def _stamp(time: datetime | None) -> float | None:
 
 def _facts(data: dict[str, Any]) -> Facts:
     return Facts(**{**data, "rule": Rule(data.get("rule", Rule.UNKNOWN))})
+
+
+def _lengths(data: list[Any] | None) -> Lengths | None:
+    if data is None:
+        return None
+    minutes, before, until = data
+    return Lengths(minutes=minutes, before=before, until=_time(until))
 
 
 def _meter_data(state: MeterState) -> dict[str, Any]:
@@ -167,6 +195,7 @@ def _meter_data(state: MeterState) -> dict[str, Any]:
             [_stamp(part.start), _stamp(part.end), part.mwh, part.quality]
             for part in state.open
         ],
+        "settled_until": _stamp(state.settled_until),
         "carry": state.carry,
         "live_until": _stamp(state.live_until),
     }
@@ -199,6 +228,7 @@ def _meter(data: dict[str, Any]) -> MeterState:
             )
             for start, end, mwh, quality in data["open"]
         ),
+        settled_until=_time(data.get("settled_until")),
         carry=data["carry"],
         live_until=_time(data["live_until"]),
     )

@@ -1,7 +1,9 @@
 """What a meter subentry is."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 import hashlib
+from itertools import count
 from typing import Self
 
 from homeassistant.config_entries import ConfigSubentry, ConfigSubentryData
@@ -87,9 +89,19 @@ def new_meter(
     title: str,
     direction: str,
     kind: str,
+    reporting: Reporting = Reporting.CONTINUOUS,
+    max_power: float | None = None,
+    taken: Container[str] = (),
 ) -> ConfigSubentryData:
-    """Describe a meter that is to be added to the entry of a location."""
-    key = meter_key(location_id, direction, registry_id or source)
+    """Describe a meter that is to be added to the entry of a location.
+
+    `max_power` is in kW; `taken` are keys that it must not have: a sensor may have
+    been the first source of a meter that is read from another one by now.
+    """
+    identity = registry_id or source
+    names = (f"{identity}#{number}" if number > 1 else identity for number in count(1))
+    keys = (meter_key(location_id, direction, name) for name in names)
+    key = next(key for key in keys if key not in taken)
     return {
         "subentry_type": SUBENTRY_METER,
         "title": title,
@@ -99,8 +111,8 @@ def new_meter(
             CONF_SOURCE_REGISTRY_ID: registry_id,
             CONF_DIRECTION: direction,
             CONF_KIND: kind,
-            CONF_REPORTING: Reporting.CONTINUOUS.value,
-            CONF_MAX_POWER: MAX_POWER[kind],
+            CONF_REPORTING: reporting.value,
+            CONF_MAX_POWER: MAX_POWER[kind] if max_power is None else max_power,
             CONF_METER_KEY: key,
         },
     }

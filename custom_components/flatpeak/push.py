@@ -14,11 +14,13 @@ from .exchange import Round, key_of
 from .journal import Journal, MeterState, Queued, Status
 from .ledger import Ledger
 from .metering import (
+    Lengths,
     Reporting,
     Row,
     Slice,
     Source,
     SourceKind,
+    changed_lengths,
     day_start,
     local_date,
 )
@@ -43,7 +45,7 @@ class Pusher:
         minutes: int,
         trusted_now: Callable[[], datetime | None] = dt_util.utcnow,
     ) -> None:
-        """Take what the cycle works on; `minutes` is the length of a window.
+        """Take what the cycle works on; `minutes` is how long windows shall be.
 
         `trusted_now` is None while our clock and FlatPeak's disagree: then nothing is
         cut and nothing is sent.
@@ -125,6 +127,8 @@ class Pusher:
 
     async def _cut(self, journal: Journal, zone: tzinfo, now: datetime) -> Journal:
         """Return the journal with the windows that closed; itself if none did."""
+        known = journal.lengths or Lengths(minutes=self._minutes)
+        lengths = changed_lengths(known, self._minutes, self._began)
         midnight = day_start(local_date(now, zone), zone)
         sources = {
             key: self._source_id(meter)
@@ -145,7 +149,7 @@ class Pusher:
                 self._describe(self._meters[key], source, rows[source], zone),
                 now=now,
                 run_start=run_start,
-                minutes=self._minutes,
+                minutes=lengths,
                 zone=zone,
             )
             if step.latest:
@@ -153,6 +157,7 @@ class Pusher:
             if step.closed:
                 journal = replace(
                     journal,
+                    lengths=lengths,
                     meters={**journal.meters, key: step.state},
                     outbox=(*journal.outbox, *map(self._doubted, step.records)),
                 )

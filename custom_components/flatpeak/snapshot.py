@@ -104,7 +104,9 @@ def take_snapshot(
     """
     figures: dict[str, Figures] = {}
     for key in meters:
-        state = journal.meters[key]
+        if (state := journal.meters.get(key)) is None:
+            figures[key] = Figures()  # it was just added
+            continue
         price = prices[TariffDirection(state.stream.tariff_direction)]
         figures[key] = replace(
             meter_figures(key, state, journal, book, periods),

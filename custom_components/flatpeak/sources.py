@@ -1,6 +1,6 @@
 """Which of the recorder's statistics can be a meter."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -14,7 +14,7 @@ from homeassistant.components.recorder.statistics import (
     statistics_during_period,
 )
 from homeassistant.components.sensor import ATTR_STATE_CLASS, SensorStateClass
-from homeassistant.const import UnitOfEnergy
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, UnitOfEnergy
 from homeassistant.core import HomeAssistant, callback, valid_entity_id
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.recorder import get_instance
@@ -24,6 +24,7 @@ from homeassistant.util.unit_conversion import EnergyConverter, PowerConverter
 from .const import DOMAIN
 from .metering.model import SourceKind
 
+METER_UNITS = EnergyConverter.VALID_UNITS | PowerConverter.VALID_UNITS
 NET_WATCH = timedelta(days=10)
 NET_STEP = 0.001  # kWh
 NET_FALLS = 3  # hours: a dip or an exchanged meter is one
@@ -62,6 +63,23 @@ async def async_list_sources(hass: HomeAssistant) -> dict[str, SourceInfo]:
     ]
     found.sort(key=lambda info: (info.name.casefold(), info.statistic_id))
     return {info.statistic_id: info for info in found}
+
+
+@callback
+def async_misfits(hass: HomeAssistant, sources: Container[str]) -> dict[str, str]:
+    """Return the names of sensors of energy or power that cannot be a meter.
+
+    They are offered all the same: who chooses one is told why.
+    """
+    registry = er.async_get(hass)
+    found = {
+        state.entity_id: state.name
+        for state in hass.states.async_all("sensor")
+        if state.attributes.get(ATTR_UNIT_OF_MEASUREMENT) in METER_UNITS
+        and state.entity_id not in sources
+        and not ((entry := registry.async_get(state.entity_id)) and _is_own(entry))
+    }
+    return dict(sorted(found.items(), key=lambda item: item[1].casefold()))
 
 
 async def async_statistic_unit(hass: HomeAssistant, statistic_id: str) -> str | None:
@@ -147,7 +165,12 @@ def _is_live(hass: HomeAssistant, meta: dict[str, Any]) -> bool:
 def _is_ours(hass: HomeAssistant, meta: dict[str, Any]) -> bool:
     """Tell whether the statistic is a result of this integration."""
     entry = er.async_get(hass).async_get(meta["statistic_id"])
-    return meta["source"] == DOMAIN or (entry is not None and entry.platform == DOMAIN)
+    return meta["source"] == DOMAIN or (entry is not None and _is_own(entry))
+
+
+def _is_own(entry: er.RegistryEntry) -> bool:
+    """Tell whether an entity is of this integration."""
+    return entry.platform == DOMAIN
 
 
 @callback

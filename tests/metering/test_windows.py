@@ -8,10 +8,12 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.flatpeak.metering import (
+    Lengths,
     Quality,
     Slice,
     Window,
     boundaries,
+    changed_lengths,
     cut,
     day_start,
     local_date,
@@ -280,3 +282,58 @@ def test_split_rounds_the_cumulative_energy() -> None:
     whole = Slice(start=start, end=start + 10 * MINUTE, mwh=4)
     pieces = split(whole, [start + n * MINUTE for n in range(20)])
     assert [piece.mwh for piece in pieces] == [0, 1, 0, 1, 0, 0, 1, 0, 1, 0]
+
+
+@given(
+    history=histories(),
+    before=lengths,
+    after=lengths,
+    hours=st.integers(-2, 60),
+    split_at=st.integers(0, 100),
+)
+def test_scenario_16_invariant_1_invariant_2_length_changes(
+    history: tuple[list[Slice], ZoneInfo],
+    before: int,
+    after: int,
+    hours: int,
+    split_at: int,
+) -> None:
+    """Windows have the old length up to the full hour, the new one after it."""
+    slices, zone = history
+    hour = slices[0].start.replace(minute=0) + timedelta(hours=hours)
+    lengths = Lengths(minutes=after, before=before, until=hour)
+    windows, rest = cut(slices, lengths, zone)
+    parts: list[Slice | Window] = [*windows, *rest]
+    assert all(one.end == two.start for one, two in pairwise(parts))
+    assert (parts[0].start, parts[-1].end) == (slices[0].start, slices[-1].end)
+    assert total(*parts) == total(*slices)
+    early = [window for window in windows if window.start < hour]
+    assert all(window.end <= hour for window in early)
+    end = slices[-1].end
+    old = set(boundaries(slices[0].start, min(hour, end), before, zone))
+    new = set(boundaries(max(hour, slices[0].start), end, after, zone))
+    assert {w.end for w in early} <= old
+    assert {w.end for w in windows} - old <= new
+    # What was cut is not cut again.
+    some, open_ = cut(slices[: split_at % len(slices)], lengths, zone)
+    more, still = cut((*open_, *slices[split_at % len(slices) :]), lengths, zone)
+    assert total(*some, *more, *still) == total(*slices)
+    assert [(w.start, w.end) for w in (*some, *more)] == [
+        (w.start, w.end) for w in windows
+    ]
+
+
+def test_scenario_16_a_change_applies_from_the_next_full_hour() -> None:
+    """Also one that is changed, or taken back, before it applies."""
+    noon = datetime(2026, 11, 11, 12, tzinfo=UTC)
+    hour = timedelta(hours=1)
+    quarter = Lengths(minutes=15)
+    assert changed_lengths(quarter, 15, noon) is quarter
+    half = changed_lengths(quarter, 30, noon + 20 * MINUTE)
+    assert half == Lengths(minutes=30, before=15, until=noon + hour)
+    full = changed_lengths(half, 60, noon + 40 * MINUTE)
+    assert full == Lengths(minutes=60, before=15, until=noon + hour)
+    assert changed_lengths(full, 15, noon + 50 * MINUTE) == quarter
+    assert changed_lengths(full, 5, noon + hour) == Lengths(
+        minutes=5, before=60, until=noon + 2 * hour
+    )

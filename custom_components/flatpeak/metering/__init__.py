@@ -4,6 +4,8 @@ from .band import HISTORY, highest_price, is_below, is_plausible_price
 from .calendar import day_start, local_date, month_of, month_start, next_day_start
 from .compare import compare
 from .findings import Finding, Kind, Record, Rule, Standing
+from .fit import fit
+from .habit import habit
 from .hours import Hour, Hours, SumRow, exact, hours, rewritten
 from .model import (
     Anchor,
@@ -25,7 +27,7 @@ from .reconcile import Expected, match
 from .records import record_reference_id, to_wire
 from .settle import settle
 from .totals import Origin, PricedWindow, Total
-from .windows import boundaries, cut, release
+from .windows import Lengths, boundaries, changed_lengths, cut, release
 
 __all__ = [
     "HISTORY",
@@ -37,6 +39,7 @@ __all__ = [
     "Hour",
     "Hours",
     "Kind",
+    "Lengths",
     "Origin",
     "PricedWindow",
     "Quality",
@@ -55,11 +58,14 @@ __all__ = [
     "Total",
     "Window",
     "boundaries",
+    "changed_lengths",
     "compare",
     "cut",
     "day_start",
     "exact",
     "find_outages",
+    "fit",
+    "habit",
     "highest_price",
     "hours",
     "is_below",

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import groupby, pairwise
 from math import gcd
@@ -12,7 +12,30 @@ from .model import Quality, Slice, Window
 from .pieces import split
 
 QUARTER = 15  # minutes: the clocks of the world differ by multiples of it
-HOUR = 60
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """How long windows are, in minutes: `minutes`, but `before` up to `until`."""
+
+    minutes: int
+    before: int | None = None
+    until: datetime | None = None  # a full hour of UTC
+
+
+def changed_lengths(lengths: Lengths, minutes: int, now: datetime) -> Lengths:
+    """Return the lengths once windows shall have `minutes`: from the next full hour."""
+    if minutes == lengths.minutes:
+        return lengths
+    before, until = lengths.minutes, lengths.until
+    if lengths.before is not None and until is not None and now < until:
+        before = lengths.before  # the change before has not come into effect
+    else:
+        until = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
+    if before == minutes:
+        return Lengths(minutes=minutes)
+    return Lengths(minutes=minutes, before=before, until=until)
 
 
 def boundaries(
@@ -39,8 +62,21 @@ def boundaries(
     return tuple(sorted(edges))
 
 
+def _edges(
+    start: datetime, end: datetime, lengths: Lengths, zone: tzinfo
+) -> tuple[datetime, ...]:
+    """Return the boundaries of windows whose length changes at a full hour."""
+    until = lengths.until
+    if lengths.before is None or until is None or until <= start:
+        return boundaries(start, end, lengths.minutes, zone)
+    early = boundaries(start, min(until, end), lengths.before, zone)
+    if end <= until:
+        return early
+    return (*early, *boundaries(until, end, lengths.minutes, zone))
+
+
 def cut(
-    slices: Sequence[Slice], minutes: int, zone: tzinfo
+    slices: Sequence[Slice], minutes: int | Lengths, zone: tzinfo
 ) -> tuple[tuple[Window, ...], tuple[Slice, ...]]:
     """Return the complete windows, and the slices of the one that is still open.
 
@@ -55,7 +91,8 @@ def cut(
         raise ValueError("Slices must be contiguous")
     if not slices:
         return (), ()
-    edges = boundaries(slices[0].start, slices[-1].end, minutes, zone)
+    lengths = minutes if isinstance(minutes, Lengths) else Lengths(minutes=minutes)
+    edges = _edges(slices[0].start, slices[-1].end, lengths, zone)
     groups = [
         (number, tuple(pieces))
         for number, pieces in groupby(

@@ -1,0 +1,139 @@
+"""What can be changed about a location after it was set up."""
+
+from datetime import UTC, datetime, timedelta
+import json
+from pathlib import Path
+from typing import Any
+
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.helpers import config_validation as cv
+import probatio
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from .home import ACCOUNT, Home
+
+BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
+SLOT = timedelta(minutes=5)
+GRID, LATE = "sensor.grid_import", "sensor.utility"
+TEXTS = json.loads(Path("custom_components/flatpeak/translations/en.json").read_text())
+
+pytestmark = pytest.mark.freeze_time(BEGIN)
+
+
+def use(_: datetime) -> dict[str, float]:
+    """Return what is used in a slot, in kWh."""
+    return {GRID: 0.08, LATE: 0.05}
+
+
+@pytest.fixture
+async def entry(home: Home) -> MockConfigEntry:
+    """Return a home that has been recorded for a while."""
+    for source in (GRID, LATE):
+        home.add_sensor(source)
+    location = home.simulator.add_location(ACCOUNT, tariff="dynamic")
+    meters = {GRID: ("import", "grid"), LATE: ("import", "device")}
+    entry = home.add_entry(location, meters, window=15)
+    await home.set_up(entry)
+    return entry
+
+
+async def change(home: Home, entry: MockConfigEntry, **options: Any) -> None:
+    """Go through the dialogue."""
+    flows = home.hass.config_entries.options
+    result = await flows.async_init(entry.entry_id)
+    assert result["type"] is FlowResultType.FORM
+    assert result["step_id"] == "init"
+    result = await flows.async_configure(result["flow_id"], options)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+
+
+def lengths(home: Home, owner: str) -> dict[datetime, int]:
+    """Return how many minutes each window of a stream has that FlatPeak got."""
+    return {
+        one.draft.start: (one.draft.end - one.draft.start) // timedelta(minutes=1)
+        for one in home.simulator.ledger.submissions
+        if one.draft.owner == owner
+    }
+
+
+async def test_form(home: Home, entry: MockConfigEntry) -> None:
+    """The present options are shown; minutes are a number, whatever the list gives."""
+    flows = home.hass.config_entries.options
+    result = await flows.async_init(entry.entry_id)
+    schema = result["data_schema"]
+    assert schema is not None
+    fields: Any = probatio.to_field_list(schema, custom_serializer=cv.custom_serializer)
+    window, carbon = fields
+    assert window["description"] == {"suggested_value": "15"}
+    options = window["selector"]["select"]["options"]
+    assert options == ["5", "15", "30", "60"]
+    assert TEXTS["selector"]["window"]["options"].keys() == set(options)
+    assert carbon["description"] == {"suggested_value": True}
+    with pytest.raises(InvalidData):
+        await flows.async_configure(
+            result["flow_id"], {"window": 20, "include_carbon": True}
+        )
+    await change(home, entry, window="30", include_carbon=False)
+    assert entry.options == {"window": 30, "include_carbon": False}
+    await change(home, entry, window=60, include_carbon=True)
+    assert entry.options == {"window": 60, "include_carbon": True}
+
+
+async def test_other_options_are_kept(home: Home, entry: MockConfigEntry) -> None:
+    """What is not on the form stays."""
+    home.hass.config_entries.async_update_entry(
+        entry, options={**entry.options, "later": 1}
+    )
+    await change(home, entry, window="30", include_carbon=True)
+    assert entry.options == {"window": 30, "include_carbon": True, "later": 1}
+
+
+async def test_carbon(home: Home, entry: MockConfigEntry) -> None:
+    """Carbon is asked for while it is wanted."""
+
+    def wanted() -> str:
+        asked = [
+            one for one in home.simulator.requests if one.template == "/costs/instant"
+        ]
+        return asked[-1].query["include_carbon"]
+
+    await home.live(BEGIN + 4 * SLOT, use)
+    assert wanted() == "true"
+    await change(home, entry, window=15, include_carbon=False)
+    await home.live(BEGIN + 10 * SLOT, use)
+    assert wanted() == "false"
+
+
+@pytest.mark.parametrize("window", [60, 5])
+async def test_scenario_16_window_from_the_next_full_hour(
+    home: Home, entry: MockConfigEntry, window: int
+) -> None:
+    """The hour that has begun keeps its windows, for all meters, over a restart."""
+    await home.live(BEGIN + 4 * SLOT, use)  # 8:20
+    await change(home, entry, window=window, include_carbon=True)
+    await home.live(BEGIN + 8 * SLOT, use)  # 8:40
+    await home.hass.config_entries.async_reload(entry.entry_id)
+    await home.live(BEGIN + 40 * SLOT, use)  # 11:20
+    states = entry.runtime_data.ledger.journal.meters.values()
+    assert len(states) == 2
+    for state in states:
+        found = lengths(home, state.stream.owner)
+        quarters = [BEGIN + n * 3 * SLOT for n in range(4)]
+        assert [found[start] for start in quarters[1:]] == [15] * 3
+        later = [start for start in found if start >= BEGIN + 12 * SLOT]
+        assert {found[start] for start in later} == {window}
+        assert min(later) == BEGIN + 12 * SLOT
+    assert entry.runtime_data.ledger.journal.lengths.minutes == window
+
+
+async def test_taken_back_within_the_hour(home: Home, entry: MockConfigEntry) -> None:
+    """What was not in effect yet leaves no trace."""
+    await home.live(BEGIN + 4 * SLOT, use)
+    await change(home, entry, window=60, include_carbon=True)
+    await home.live(BEGIN + 6 * SLOT, use)
+    await change(home, entry, window=15, include_carbon=True)
+    await home.live(BEGIN + 30 * SLOT, use)
+    found = lengths(home, entry.data["location_id"])
+    assert set(found.values()) - {10} == {15}
