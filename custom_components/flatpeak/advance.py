@@ -12,6 +12,7 @@ from .metering import (
     Source,
     cut,
     find_outages,
+    rebase,
     settle,
     to_wire,
 )
@@ -42,7 +43,7 @@ def advance(
 ) -> Step:
     """Settle what is new, close the windows that are complete, freeze their records."""
     outages = find_outages(rows, state.live_until, run_start, source)
-    settled = settle(rows, state.anchor, source, outages, now)
+    settled = settle(rows, rebase(state.anchor, rows, source), source, outages, now)
     windows, rest = cut((*state.open, *settled.slices), minutes, zone)
     # What is in quarantine has no energy to send until the user decides.
     held = [window for window in windows if window.held]
@@ -58,6 +59,8 @@ def advance(
             open=rest,
             carry=carry,
             live_until=rows[-1].end if rows and watched else state.live_until,
+            since=state.since
+            or next((s.start for s in settled.slices if s.quality in KNOWN), None),
         ),
         # A window without energy needs no record: nothing was used.
         records=(

@@ -61,6 +61,7 @@ class MeterState:
     open: tuple[Slice, ...] = ()  # settled, but in no closed window yet
     carry: int = 0  # mWh: the sub-Wh remainder that rides in the next record
     live_until: datetime | None = None  # we watched until here, at least
+    since: datetime | None = None  # where the first energy of the source begins
 
     @property
     def cut_until(self) -> datetime | None:
@@ -169,6 +170,7 @@ def _meter_data(state: MeterState) -> dict[str, Any]:
         ],
         "carry": state.carry,
         "live_until": _stamp(state.live_until),
+        "since": _stamp(state.since),
     }
 
 
@@ -201,6 +203,7 @@ def _meter(data: dict[str, Any]) -> MeterState:
         ),
         carry=data["carry"],
         live_until=_time(data["live_until"]),
+        since=_time(data.get("since")),
     )
 
 

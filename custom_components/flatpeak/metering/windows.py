@@ -1,7 +1,7 @@
 """Windows: the stretches of time that become meter records."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import groupby, pairwise
@@ -56,15 +56,9 @@ def cut(
     if not slices:
         return (), ()
     edges = boundaries(slices[0].start, slices[-1].end, minutes, zone)
-    groups = [
-        (number, tuple(pieces))
-        for number, pieces in groupby(
-            (piece for whole in slices for piece in split(whole, edges)),
-            key=lambda piece: bisect_left(edges, piece.end),
-        )
-    ]
+    groups = list(grouped(slices, edges))
     return (
-        tuple(_window(pieces) for number, pieces in groups if number < len(edges)),
+        tuple(join(pieces) for number, pieces in groups if number < len(edges)),
         tuple(
             piece
             for number, pieces in groups
@@ -74,7 +68,16 @@ def cut(
     )
 
 
-def _window(pieces: Sequence[Slice]) -> Window:
+def grouped(
+    slices: Sequence[Slice], edges: Sequence[datetime]
+) -> Iterator[tuple[int, Sequence[Slice]]]:
+    """Yield the pieces between sorted edges, with the number of the edge after them."""
+    pieces = (piece for whole in slices for piece in split(whole, edges))
+    for number, group in groupby(pieces, lambda piece: bisect_left(edges, piece.end)):
+        yield number, tuple(group)
+
+
+def join(pieces: Sequence[Slice]) -> Window:
     """Add up the slices of a window: what is accepted, and what is held."""
     qualities = {piece.quality for piece in pieces}
     held = sum(piece.mwh for piece in pieces if piece.quality is Quality.HELD)
