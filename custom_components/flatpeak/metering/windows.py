@@ -20,17 +20,23 @@ def boundaries(
 ) -> tuple[datetime, ...]:
     """Return the instants (UTC) after `start`, up to `end`, that no window crosses.
 
-    They are the multiples of `minutes` (a divisor of 60) on the zone's clock, the full
-    hours of UTC, since those are the rows of statistics, and the starts of local days.
+    They are the multiples of `minutes` (a divisor of 60) on the zone's clock and where
+    that is changed, the full hours of UTC, since those are the rows of statistics, and
+    the starts of local days.
     """
     step = timedelta(minutes=gcd(minutes, QUARTER))
     hour = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    grid = (hour + step * n for n in range((end - hour) // step + 1))
+    grid = [hour + step * n for n in range((end - hour) // step + 1)]
+    clock = [instant.astimezone(zone) for instant in grid]
     edges = {
         instant
-        for instant in grid
+        for instant, (before, local) in zip(grid[1:], pairwise(clock), strict=True)
         if start < instant
-        and (instant.minute == 0 or instant.astimezone(zone).minute % minutes == 0)
+        and (
+            instant.minute == 0
+            or local.minute % minutes == 0
+            or local.utcoffset() != before.utcoffset()
+        )
     }
     day = next_day_start(start, zone)
     while day <= end:
