@@ -5,7 +5,7 @@ taken whenever it pleases, and is compared with what truly flowed.
 """
 
 from collections import defaultdict
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,6 @@ from custom_components.flatpeak.metering import (
 
 from .books import STREAM
 from .world import (
-    EVENTS,
     FALSE,
     QUIET,
     SLOT,
@@ -192,7 +191,7 @@ def test_invariant_8_unwatched_energy_is_marked(
 def test_invariant_9_the_impossible_is_held_back(
     lived: tuple[World, ZoneInfo], minutes: int, pushes: set[int], accept: bool
 ) -> None:
-    """Nothing that a meter pretends is ever sent; what it claims, when it is accepted."""
+    """Nothing that a meter pretends is sent; what it claims is, if it is accepted."""
     world, zone = lived
     life = live(world, zone, minutes, pushes)
     sent = 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
-from typing import Any, override
+from typing import override
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -48,11 +48,6 @@ class Quiet[Item](list[Item]):
         return "..."
 
 
-def hidden() -> Any:
-    """Return a list that would make a failure unreadable."""
-    return field(default_factory=Quiet)
-
-
 @dataclass
 class World:
     """A register and who reads it. Energy in mWh; a slot is 5 minutes."""
@@ -60,10 +55,12 @@ class World:
     begin: datetime
     level: int  # of the register
     story: list[tuple[str, int, int]] = field(default_factory=list)
-    flowed: list[int] = hidden()  # truly, in each slot
-    points: list[tuple[int, int]] = hidden()  # slots, and all that flowed in them
-    rows: list[Row] = hidden()
-    runs: list[tuple[int, datetime]] = hidden()  # from a slot on
+    flowed: list[int] = field(default_factory=Quiet)  # truly, in each slot
+    points: list[tuple[int, int]] = field(
+        default_factory=Quiet
+    )  # slots, and all that flowed in them
+    rows: list[Row] = field(default_factory=Quiet)
+    runs: list[tuple[int, datetime]] = field(default_factory=Quiet)  # from a slot on
     down: set[int] = field(default_factory=set, repr=False)  # nobody pushes in them
     claimed: int = 0
     noise: int = 0  # in the recorder's sum, which must not matter
