@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -13,17 +13,19 @@ from hypothesis import given, settings, strategies as st
 
 from custom_components.flatpeak.advance import advance
 from custom_components.flatpeak.book import Book
-from custom_components.flatpeak.journal import MeterState
+from custom_components.flatpeak.journal import MeterState, Queued
 from custom_components.flatpeak.metering import (
     Origin,
     PricedWindow,
     Quality,
     Reporting,
     Row,
+    Slice,
     Source,
     SourceKind,
     Span,
     Total,
+    Window,
     cut,
     revise,
     settle,
@@ -36,8 +38,6 @@ from .world import CASES, KWH
 THOUSAND = settings(max_examples=1_000, deadline=None)
 HOUR = timedelta(hours=1)
 SLOT = timedelta(minutes=5)
-UNKNOWN = None
-ZERO = Decimal(0)
 
 # Prices are 0 and negative at times, and money has any number of digits.
 money = (
@@ -53,12 +53,11 @@ lengths = st.sampled_from([5, 15, 30, 60])
 def ledgers(draw: st.DrawFn) -> tuple[list[PricedWindow], ZoneInfo]:
     """Draw a day and a half of windows around a change of the clock."""
     zone, begin = draw(zones)
-    start = datetime(*begin, tzinfo=UTC)
     kinds = st.tuples(st.integers(0, 3).map(lambda n: n * 777_777), money, money)
     windows = [
         PricedWindow(
-            start=start + number * HOUR / 2,
-            end=start + (number + 1) * HOUR / 2,
+            start=begin + number * HOUR / 2,
+            end=begin + (number + 1) * HOUR / 2,
             mwh=mwh,
             money=cost,
             carbon=carbon,
@@ -141,13 +140,12 @@ def test_invariant_7_money_is_what_was_answered(
 def test_invariant_8_a_late_meter_is_priced_in_the_hour_before(
     used: list[int],
     slot: int,
-    case: tuple[str, tuple[int, ...]],
+    case: tuple[str, datetime],
     minutes: int,
     data: st.DataObject,
 ) -> None:
     """It shows what an hour used some minutes after it; steps are taken at any time."""
-    begin = datetime(*case[1], tzinfo=UTC)  # type: ignore[misc]
-    zone = ZoneInfo(case[0])
+    begin, zone = case[1], ZoneInfo(case[0])
     source = Source(max_power=20_000, reporting=Reporting.HOURLY)
     rows, level = [], 1_000 * KWH
     for number in range(12 * len(used) + 13):
@@ -156,7 +154,8 @@ def test_invariant_8_a_late_meter_is_priced_in_the_hour_before(
             level += used[hour - 1]
         start = begin - SLOT + number * SLOT
         rows.append(Row(start=start, end=start + SLOT, state=level / KWH))
-    state, records = MeterState(stream=STREAM, source="sensor.late"), []
+    state = MeterState(stream=STREAM, source="sensor.late")
+    records: list[Queued] = []
     steps = data.draw(st.sets(st.integers(1, len(rows)), max_size=8))
     for count in (*sorted(steps), len(rows)):
         now = rows[count - 1].end + timedelta(minutes=data.draw(st.integers(0, 15)))
@@ -187,10 +186,10 @@ def test_invariant_8_a_late_meter_is_priced_in_the_hour_before(
     lengths,
 )
 def test_invariant_1_power_is_energy_where_it_is_known(
-    watts: list[int | None], case: tuple[str, tuple[int, ...]], minutes: int
+    watts: list[int | None], case: tuple[str, datetime], minutes: int
 ) -> None:
     """Mean times time, and nothing made up where there is none."""
-    begin = datetime(*case[1], tzinfo=UTC)  # type: ignore[misc]
+    begin = case[1]
     rows = [
         Row(start=begin + n * SLOT, end=begin + (n + 1) * SLOT, mean=float(mean))
         for n, mean in enumerate(watts)
@@ -202,7 +201,7 @@ def test_invariant_1_power_is_energy_where_it_is_known(
     known = [
         round(Fraction(mean * 300 * 1000, 3600)) for mean in watts if mean is not None
     ][1:]
-    parts = [*windows, *rest]
+    parts: list[Slice | Window] = [*windows, *rest]
     assert sum(part.mwh for part in parts) == sum(known)
     blind = {begin + n * SLOT for n, mean in enumerate(watts) if mean is None}
     for window in windows:
@@ -215,11 +214,10 @@ def test_invariant_1_power_is_energy_where_it_is_known(
 @THOUSAND
 @given(st.data(), zones, lengths)
 def test_invariant_1_scenario_19_revisions_add_up(
-    data: st.DataObject, case: tuple[str, tuple[int, ...]], minutes: int
+    data: st.DataObject, case: tuple[str, datetime], minutes: int
 ) -> None:
     """Whatever is revised, when and how often: in the end each hour has its energy."""
-    begin = datetime(*case[1], tzinfo=UTC)  # type: ignore[misc]
-    zone = ZoneInfo(case[0])
+    begin, zone = case[1], ZoneInfo(case[0])
     source = Source(imported=True, slot=HOUR, max_power=20_000)
     energy = st.integers(0, 3) | st.integers(0, 3_000_000)
     used: list[int] = [0]
@@ -264,8 +262,8 @@ def test_invariant_1_scenario_19_revisions_add_up(
     _take(book, state, rows(), source, minutes, zone)
     assert _take(book, state, rows(), source, minutes, zone) == 0
     found: defaultdict[int, int] = defaultdict(int)
-    for window in book.values():
-        found[(window.start - begin) // HOUR + 1] += window.mwh
+    for booked in book.values():
+        found[(booked.start - begin) // HOUR + 1] += booked.mwh
     assert {hour: mwh for hour, mwh in found.items() if mwh} == {
         hour: mwh for hour, mwh in enumerate(used) if mwh and hour
     }

@@ -8,7 +8,7 @@ that anybody can know is a straight line. What is settled has to be that line.
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import override
 from zoneinfo import ZoneInfo
@@ -29,14 +29,30 @@ BIG = 10 * KWH  # smaller registers can hide a dip
 
 # Half a day before a change of the clock, or any day.
 BEGINNINGS = {
-    "Europe/Berlin": [(2026, 3, 28, 12), (2026, 10, 24, 12)],
-    "Asia/Kathmandu": [(2026, 5, 1, 6)],
-    "Australia/Lord_Howe": [(2026, 4, 4, 3), (2026, 10, 3, 3)],
-    "America/St_Johns": [(2026, 3, 7, 17), (2026, 10, 31, 16)],
-    "America/Havana": [(2026, 3, 7, 17), (2026, 10, 31, 16)],
-    "Africa/Cairo": [(2026, 4, 23, 10)],
+    "Europe/Berlin": [
+        "2026-03-28T12:00Z",
+        "2026-10-24T12:00Z",
+    ],
+    "Asia/Kathmandu": ["2026-05-01T06:00Z"],
+    "Australia/Lord_Howe": [
+        "2026-04-04T03:00Z",
+        "2026-10-03T03:00Z",
+    ],
+    "America/St_Johns": [
+        "2026-03-07T17:00Z",
+        "2026-10-31T16:00Z",
+    ],
+    "America/Havana": [
+        "2026-03-07T17:00Z",
+        "2026-10-31T16:00Z",
+    ],
+    "Africa/Cairo": ["2026-04-23T10:00Z"],
 }
-CASES = [(zone, begin) for zone, begins in BEGINNINGS.items() for begin in begins]
+CASES = [
+    (zone, datetime.fromisoformat(begin))
+    for zone, begins in BEGINNINGS.items()
+    for begin in begins
+]
 
 
 class Quiet[Item](list[Item]):
@@ -233,7 +249,7 @@ QUIET: Sequence[Event] = tuple(event for event in EVENTS if event is not outage)
 def worlds(draw: st.DrawFn, events: Sequence[Event] = EVENTS) -> tuple[World, ZoneInfo]:
     """Draw a life around a change of the clock, and the zone that it is lived in."""
     zone, begin = draw(st.sampled_from(CASES))
-    start = datetime(*begin, tzinfo=UTC) + SLOT * draw(st.integers(0, 150))
+    start = begin + SLOT * draw(st.integers(0, 150))
     world = World(begin=start, level=draw(st.integers(0, 20_000 * KWH)))
     world.runs.append((0, start - timedelta(days=1)))
     usage(world, draw(st.integers(0, 1_000)), 2)
@@ -313,11 +329,16 @@ def live(
 def known(world: World, instant: datetime) -> Fraction:
     """Return the energy that anybody can know to have flowed until an instant."""
     slots = Fraction((instant - world.begin) // timedelta(seconds=1), 300)
-    after = bisect_left(world.points, slots, key=lambda point: point[0])
+    after = bisect_left(world.points, slots, key=_slots)
     if world.points[after][0] == slots:
         return Fraction(world.points[after][1])
     (one, least), (two, most) = world.points[after - 1 : after + 1]
     return least + (slots - one) * Fraction(most - least, two - one)
+
+
+def _slots(point: tuple[int, int]) -> Fraction:
+    """Return when a point was."""
+    return Fraction(point[0])
 
 
 def accepted(records: Iterable[Queued], until: datetime) -> int:
