@@ -45,7 +45,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 async def test_invariant_4_bytes_of_a_day(home: Home, written: Counter[str]) -> None:
-    """At 30-minute windows the books of a meter take less than 100 KB, polls and all."""
+    """At 30-minute windows a meter's books take less than 100 KB, polls and all."""
     for source in METERS:
         home.add_sensor(source)
     location = home.simulator.add_location(ACCOUNT, tariff="daynight")
