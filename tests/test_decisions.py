@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,7 @@ async def test_scenario_21_a_doubtful_correction_to_zero_is_listed(
             desk.journal, desk.book, IMPORT, desk.now, Status.ATTEMPTED
         )
         desk.book.append(lines)
-        assert (desk.line(key).mwh, desk.line(key).money) == (0, 0)
+        assert (desk.line(key).mwh, desk.line(key).money) == (0, Decimal(0))
 
 
 async def test_scenario_21_nothing_where_nothing_was_used(
@@ -157,7 +158,7 @@ async def test_scenario_21_nothing_where_nothing_was_used(
         flatpeak.ledger.submissions.clear()
         await desk.cycle(desk.now + 2 * MINUTE)
         line = desk.line(key)
-        assert (line.mwh, line.money, line.currency) == (0, 0, "GBP")
+        assert (line.mwh, line.money, line.currency) == (0, Decimal(0), "GBP")
         assert line.origin is Origin.REPORT
         assert desk.journal.outbox == ()
 

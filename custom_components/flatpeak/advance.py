@@ -14,6 +14,7 @@ from .metering import (
     cut,
     find_outages,
     fit,
+    rebase,
     settle,
     to_wire,
 )
@@ -44,7 +45,7 @@ def advance(
 ) -> Step:
     """Settle what is new, close the windows that are complete, freeze their records."""
     outages = find_outages(rows, state.live_until, run_start, source)
-    settled = settle(rows, state.anchor, source, outages, now)
+    settled = settle(rows, rebase(state.anchor, rows, source), source, outages, now)
     slices = fit(settled.slices, state.settled_until)
     if slices is None:
         return Step(state=state, records=(), closed=False, latest=None)
@@ -64,6 +65,8 @@ def advance(
             settled_until=slices[-1].end if slices else state.settled_until,
             carry=carry,
             live_until=rows[-1].end if rows and watched else state.live_until,
+            since=state.since
+            or next((s.start for s in settled.slices if s.quality in KNOWN), None),
         ),
         # A window without energy needs no record: nothing was used.
         records=(

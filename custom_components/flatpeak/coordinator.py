@@ -54,6 +54,7 @@ from .prices import Prices
 from .push import Pusher
 from .report import LocationReport
 from .review import TRAILING, Difference, Memory, async_review
+from .revisions import async_price
 from .snapshot import (
     PRICED,
     ROLLOVER,
@@ -105,7 +106,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         client = account.client
         self.client = client
         self._pace = Pace(dt_util.utcnow, account.backoff)
-        exchange = Exchange(
+        self._exchange = Exchange(
             client,
             self.location_id,
             self.ledger.book,
@@ -117,7 +118,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self._pusher = Pusher(
             hass,
             self.ledger,
-            Outbox(exchange),
+            Outbox(self._exchange),
             self.meters,
             minutes,
             lambda: trusted_now(client),
@@ -185,7 +186,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 continue
             anchor = state.anchor and Anchor(end=state.anchor.end)
             meters[key] = replace(
-                state, source=meter.source, anchor=anchor, live_until=None
+                state, source=meter.source, anchor=anchor, live_until=None, since=None
             )
         self.ledger.journal = replace(journal, meters=meters)
 
@@ -273,6 +274,9 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             await self._learn_location(read=new_day)
             await self._ask_prices(now, anew=new_day)
             self._facts_of = local_date(now, self._zone)
+            if new_day:
+                await self._pusher.async_revise(self._zone)
+                await async_price(self._exchange, self.ledger)
             yesterday = day_start(self._periods(now).yesterday, self._zone)
             since = yesterday - TRAILING if new_day else yesterday
             for key in self.meters:
@@ -425,6 +429,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             await self._check_clock()
             await self._pusher.async_push(self._zone)
             async with self.ledger.lock:
+                await async_price(self._exchange, self.ledger)
                 await self._learn_earning_sign(self._sold())
         except FlatPeakAuthenticationError:
             self.config_entry.async_start_reauth(self.hass)

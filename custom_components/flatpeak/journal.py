@@ -19,8 +19,9 @@ from .metering import Anchor, Lengths, Quality, Rule, Slice, Stream, Window
 
 VERSION = 2  # 1 lacked the account's habits, batches and tries
 
-# What a record of version 1 did not have: held, tries, batch, error.
-NO_MORE: tuple[Any, ...] = (0, 0, None, None)
+# Estimated, partial, status, attempted, held, tries, batch and error of most records.
+# Those at the end that are so are left out: after a day offline it is a long list.
+USUAL: tuple[Any, ...] = (0, 0, "new", None, 0, 0, None, None)
 
 
 class JournalVersionError(Exception):
@@ -62,6 +63,7 @@ class MeterState:
     settled_until: datetime | None = None  # the end of the last slice
     carry: int = 0  # mWh: the sub-Wh remainder that rides in the next record
     live_until: datetime | None = None  # we watched until here, at least
+    since: datetime | None = None  # where the first energy of the source begins
 
     @property
     def cut_until(self) -> datetime | None:
@@ -198,6 +200,7 @@ def _meter_data(state: MeterState) -> dict[str, Any]:
         "settled_until": _stamp(state.settled_until),
         "carry": state.carry,
         "live_until": _stamp(state.live_until),
+        "since": _stamp(state.since),
     }
 
 
@@ -231,17 +234,20 @@ def _meter(data: dict[str, Any]) -> MeterState:
         settled_until=_time(data.get("settled_until")),
         carry=data["carry"],
         live_until=_time(data["live_until"]),
+        since=_time(data.get("since")),
     )
 
 
 def _queued_data(item: Queued) -> list[Any]:
     window = item.window
-    return [
+    data = [
         item.meter,
         _stamp(window.start),
         _stamp(window.end),
         window.mwh,
         item.wh,
+    ]
+    more = [
         int(window.estimated),
         int(window.partial),
         item.status,
@@ -251,11 +257,15 @@ def _queued_data(item: Queued) -> list[Any]:
         item.batch,
         item.error,
     ]
+    while more and more[-1] == USUAL[len(more) - 1]:
+        more.pop()
+    return data + more
 
 
 def _queued(data: list[Any]) -> Queued:
-    meter, start, end, mwh, wh, estimated, partial, status, attempted, *more = data
-    held, tries, batch, error = [*more, *NO_MORE[len(more) :]]
+    meter, start, end, mwh, wh, *more = data
+    more += USUAL[len(more) :]
+    estimated, partial, status, attempted, held, tries, batch, error = more
     return Queued(
         meter=meter,
         window=Window(

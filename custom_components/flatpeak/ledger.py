@@ -24,6 +24,7 @@ from .journal import (
 from .metering import Origin
 
 SETTLED = (Origin.INSTANT, Origin.REPORT, Origin.CARRIED)
+STORED = (Origin.INSTANT, Origin.REPORT, Origin.REVISED)  # FlatPeak has a record
 
 
 class Ledger:
@@ -106,11 +107,13 @@ class Ledger:
     def _is_booked(self, item: Queued) -> bool:
         """Return whether a record's fate is in the book; a quote leaves it open."""
         line = self.book.get(item.meter, item.window.start)
-        return (
-            line is not None
-            and line.origin in SETTLED
-            and line.mwh == item.window.mwh  # a correction is not booked yet
-        )
+        if line is None:
+            return False
+        # A correction that has not gone out is found anew by the first look. Here it
+        # would pass for a record of another life.
+        if item.status is Status.NEW and line.origin in STORED:
+            return True
+        return line.origin in SETTLED and line.mwh == item.window.mwh
 
     def _remove(self) -> None:
         """Delete both. Blocking."""

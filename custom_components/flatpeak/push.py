@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from homeassistant.components.sensor import ATTR_STATE_CLASS, SensorStateClass
 from homeassistant.core import HomeAssistant, callback
@@ -20,13 +20,26 @@ from .metering import (
     Slice,
     Source,
     SourceKind,
+    Span,
     changed_lengths,
     day_start,
     local_date,
+    revise,
 )
+from .metering.revise import RUN_UP, TRAILING
 from .meters import Meter
 from .outbox import Outbox
-from .readings import HOUR, SLOT, async_read_rows, is_entity, run_started
+from .readings import (
+    HOUR,
+    SLOT,
+    async_read_rows,
+    is_entity,
+    last_day,
+    run_started,
+)
+from .revisions import revised
+
+LATEST = timedelta(days=7)  # that a new meter's imported statistics may be behind
 
 
 class Pusher:
@@ -139,14 +152,17 @@ class Pusher:
         for key, source in sources.items():
             start = self._since(key, journal.meters[key], midnight)
             since[source] = min(start, since.get(source, start))
-        rows = await async_read_rows(self._hass, since)
+        found = await async_read_rows(self._hass, since)
         run_start = run_started(self._hass)
         for key, source in sources.items():
+            rows = found[source]
+            if journal.meters[key].anchor is None and not is_entity(source):
+                rows = last_day(rows, zone)
             step = advance(
                 key,
                 journal.meters[key],
-                rows[source],
-                self._describe(self._meters[key], source, rows[source], zone),
+                rows,
+                self._describe(self._meters[key], source, rows, zone),
                 now=now,
                 run_start=run_start,
                 minutes=lengths,
@@ -167,14 +183,58 @@ class Pusher:
         """Return from where rows are needed.
 
         A new meter begins at today's midnight, one whose journal was lost where its
-        book ends. What a meter reports just after midnight can be of yesterday.
+        book ends. What a meter reports just after midnight can be of yesterday. What
+        is imported can be days late: then it begins with the last day that is there.
         """
         if state.anchor:
             return state.anchor.end
         if booked := self._ledger.book.until(key):
             return booked
+        if not is_entity(self._meters[key].source):
+            return midnight - LATEST
         hourly = self._meters[key].reporting is Reporting.HOURLY
         return midnight + HOUR if hourly else midnight
+
+    async def async_revise(self, zone: tzinfo) -> None:
+        """Take over what imported statistics say by now of the last 35 days.
+
+        Hold the ledger's lock. Raises HomeAssistantError when the disk does not take
+        the books.
+        """
+        journal = self._ledger.journal
+        imported = {
+            key: meter.source
+            for key, meter in self._meters.items()
+            if not is_entity(meter.source) and key in journal.meters
+        }
+        if not imported or (now := self._trusted_now()) is None:
+            return
+        since = dict.fromkeys(imported.values(), now - TRAILING - RUN_UP)
+        rows = await async_read_rows(self._hass, since)
+        for key, source in imported.items():
+            state = journal.meters[key]
+            if state.anchor is None or state.since is None:
+                continue
+            booked = self._ledger.book.between(key, now - TRAILING, now)
+            windows = revise(
+                rows[source],
+                booked,
+                [item.window for item in journal.outbox if item.meter == key],
+                self._describe(self._meters[key], source, rows[source], zone),
+                period=Span(
+                    start=max(state.since, now - TRAILING), end=state.anchor.end
+                ),
+                now=now,
+                minutes=self._minutes,
+                zone=zone,
+            )
+            lines, queued = revised(key, windows, booked, journal.facts.rule)
+            if queued:
+                # First of all: a line alone would look as if it had been sent.
+                present = self._ledger.journal
+                outbox = (*present.outbox, *queued)
+                await self._ledger.async_write(replace(present, outbox=outbox))
+            await self._ledger.async_book(lines)
 
     def _doubted(self, item: Queued) -> Queued:
         """Return a record that an earlier life may have sent as a doubtful one.
@@ -209,5 +269,6 @@ class Pusher:
             reporting=meter.reporting,
             max_power=max(1, int(meter.max_power_kw * 1000)),
             slot=SLOT if is_entity(source) else HOUR,
+            imported=not is_entity(source),
             zones=(zone, dt_util.get_default_time_zone()),
         )

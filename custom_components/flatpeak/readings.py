@@ -1,7 +1,7 @@
 """What the recorder holds of a meter's source: the ledger of readings."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, tzinfo
 from typing import Literal
 
 from homeassistant.components.recorder.statistics import (
@@ -19,7 +19,7 @@ from homeassistant.util.unit_conversion import (
     PowerConverter,
 )
 
-from .metering import Row
+from .metering import Row, day_start, local_date
 
 SLOT = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
@@ -102,6 +102,14 @@ def _rows(
 def is_entity(source: str) -> bool:
     """Return whether a statistic is an entity's, not one that is imported."""
     return valid_entity_id(source)
+
+
+def last_day(rows: Sequence[Row], zone: tzinfo) -> list[Row]:
+    """Return the rows of the last local day that has any, and the one before."""
+    if not rows:
+        return []
+    start = day_start(local_date(rows[-1].start, zone), zone)
+    return [row for row in rows if row.end >= start]
 
 
 def _row(row: StatisticsRow, convert: Convert, *, has_register: bool) -> Row:

@@ -50,7 +50,8 @@ DIFFERING = {
     Kind.SURPLUS,
     Kind.OVERLAPPING_FOREIGN,
 }
-BOOKED = (Origin.INSTANT, Origin.REPORT, Origin.QUOTE)
+BOOKED = (Origin.INSTANT, Origin.REPORT, Origin.QUOTE, Origin.REVISED)
+QUOTED = (Origin.QUOTE, Origin.REVISED)  # money for what FlatPeak may not have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,9 @@ async def async_review(
             aggregation=aggregation,
         )
 
-    if _agrees(windows, (await ask(Aggregation.DAY)).items):
+    # Sums say nothing of energy that was moved from one window to another.
+    moved = any(window.origin is Origin.REVISED for window in windows)
+    if _agrees(windows, (await ask(Aggregation.DAY)).items) and not moved:
         return Review()
     report = await ask(None)
     subject = _Subject(
@@ -176,7 +179,7 @@ def _concluded(
             lines.append((subject.key, line))
         if found.resend and window.origin is not Origin.QUOTE:
             flipped = flipped or (key in memory.resent and found.kind in CORRECTIONS)
-            again.append(_queued(subject.key, window))
+            again.append(queued(subject.key, window))
         memory.missed.discard(key)
         if found.kind in ABSENT:
             memory.missed.add(key)
@@ -210,7 +213,7 @@ def _probe(
         and found.key in subject.windows
     ]
     smallest = min(due, key=lambda window: window.mwh, default=None)
-    return [_queued(subject.key, smallest)] if smallest else []
+    return [queued(subject.key, smallest)] if smallest else []
 
 
 def _is_anothers(subject: _Subject, findings: Iterable[Finding[CostItem]]) -> bool:
@@ -239,6 +242,8 @@ def _differences(
             continue
         money = sum((i.cost.value for i in found.items if i.cost), Decimal(0))
         known = isinstance(found.key, datetime) and subject.windows.get(found.key)
+        if known and known.money is None:
+            continue  # it will be asked for
         start = known.start if known else found.items[0].start
         ours_of_it = (known.money if known else None) or Decimal(0)
         extra[local_date(start, zone)] += money - ours_of_it
@@ -309,11 +314,10 @@ def _record(
     )
     if isinstance(window, Window):
         return record
-    quoted = window.origin is Origin.QUOTE
-    return replace(record, money=window.money, quoted=quoted)
+    return replace(record, money=window.money, quoted=window.origin in QUOTED)
 
 
-def _queued(meter: str, window: PricedWindow) -> Queued:
+def queued(meter: str, window: PricedWindow) -> Queued:
     """Return a booked window's record, to be sent again with its bounds and energy."""
     return Queued(
         meter=meter,
@@ -353,7 +357,7 @@ def _revised(
         return None
     if item.end != window.end:
         return None
-    if item.cost.value == window.money and window.origin is not Origin.QUOTE:
+    if item.cost.value == window.money and window.origin not in QUOTED:
         return None
     return replace(
         window,

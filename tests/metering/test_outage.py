@@ -1,6 +1,7 @@
 """Tests of the time that nobody watched."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import given, strategies as st
@@ -71,6 +72,12 @@ def test_scenario_2_an_idle_source(after: list[float]) -> None:
 def test_a_fall_is_fresh_as_well() -> None:
     """A meter that was replaced meanwhile has reported."""
     assert outages([*FLAT, 2.0]) == (Span(start=WATCHED, end=BACK),)
+
+
+def test_scenario_19_imported_rows_have_no_outage() -> None:
+    """Whoever imports them read the meter all the same."""
+    imported = replace(SOURCE, imported=True)
+    assert find_outages(rows_of(FLAT), WATCHED, BACK, imported) == ()
 
 
 def test_missing_rows_after_the_return() -> None:

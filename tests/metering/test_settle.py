@@ -391,6 +391,23 @@ def test_rule_09_dip_at_midnight_is_no_reset() -> None:
     assert energies(result) == [100]
 
 
+def test_rule_09_a_thousandth_that_is_used_was_a_reset() -> None:
+    """What goes on as another unit does is one; a real register soon does not."""
+    levels = [22.0, 0.0221, 0.1, 0.2, 0.3]
+    assert energies(settled(levels)) == [22, 77, 100, 100]
+    unit = [22.0, *[0.0221 + n / 10_000 for n in range(30)]]
+    assert settled(unit).holds
+    assert energies(settled([*unit, 25.1])) == [3100]
+
+
+def test_rule_10_a_day_at_a_thousandth() -> None:
+    """Then the unit is what it is, and the register counts from there."""
+    unit = [22.0, *[0.0221 + n / 1_000_000 for n in range(290)]]
+    result = settled(unit)
+    assert not result.holds
+    assert result.slices[0].quality is NO_DATA
+
+
 def test_rule_10_an_hour_of_rising_data() -> None:
     """A register that neither returns nor rises three times begins anew."""
     levels = [50.0, 0.0, *[0.1] * 12]

@@ -80,6 +80,7 @@ def edges_by_minute(
             instant.minute == 0
             or (local.hour * 60 + local.minute) % minutes == 0
             or local.date() != local_date(instant - MINUTE, zone)
+            or local.utcoffset() != (instant - MINUTE).astimezone(zone).utcoffset()
         ):
             found.append(instant)
     return tuple(found)

@@ -25,6 +25,7 @@ from .model import (
 from .outage import find_outages
 from .reconcile import Expected, match
 from .records import record_reference_id, to_wire
+from .revise import rebase, revise
 from .settle import settle
 from .totals import Origin, PricedWindow, Total
 from .windows import Lengths, boundaries, changed_lengths, cut, release
@@ -75,8 +76,10 @@ __all__ = [
     "month_of",
     "month_start",
     "next_day_start",
+    "rebase",
     "record_reference_id",
     "release",
+    "revise",
     "rewritten",
     "settle",
     "to_wire",

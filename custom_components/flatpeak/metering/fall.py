@@ -13,6 +13,7 @@ CLIMBS = 3  # rising readings that prove a new cycle
 EDGE = timedelta(minutes=15)  # around a local midnight a reset is expected
 PATIENCE_RISING = timedelta(minutes=60)
 PATIENCE_FLAT = timedelta(hours=24)
+KILO = 1_000  # between two units
 TENTH = 10  # of the old level: near it, or near zero
 
 
@@ -34,13 +35,15 @@ def fate(
     later ones change nothing. None: it takes more of them.
     """
     base, trial, climbs = first, begin(readings[first]), 0
+    rescaled = _is_rescaled(anchor, readings[first], source)
     rising: datetime | None = None
     for number in range(first + 1, len(readings)):
         reading = readings[number]
         if _is_back(anchor, trial, reading, source, at_once=not climbs):
             return Fate.BACK, number
+        rescaled = rescaled and _is_rescaled(anchor, reading, source)
         climb = level(reading) > mark(trial)
-        if climb and rising is None:
+        if climb and rising is None and not rescaled:
             rising = reading.end
         if judge(trial, reading, source) is not Verdict.RISE:
             base, trial, climbs = number, begin(reading), 0
@@ -48,7 +51,7 @@ def fate(
             climbs += climb
             trial = rise(trial, reading, source).anchor
             proven = climbs >= CLIMBS or _is_expected(anchor, readings[base], source)
-            if proven and _may_reset(anchor, readings[base], source):
+            if proven and not rescaled and _may_reset(anchor, readings[base], source):
                 return _began(readings, first, base, anchor, source), base
         since, patience = (
             (rising, PATIENCE_RISING)
@@ -56,6 +59,8 @@ def fate(
             else (readings[first].start, PATIENCE_FLAT)
         )
         if reading.end - since >= patience:
+            if rescaled:
+                return Fate.SWAP, base
             return _began(readings, first, base, anchor, source), base
     return None
 
@@ -74,6 +79,20 @@ def _is_back(
     climb = level(reading) - mark(trial)
     return climb > flow(source, reading.end - trial.end) or (
         at_once and gain * TENTH <= mark(anchor)
+    )
+
+
+def _is_rescaled(anchor: Anchor, reading: Reading, source: Source) -> bool:
+    """Return whether a register stands at a thousandth: it shows another unit.
+
+    Then it is no reset however it goes on, and has a day to come back.
+    """
+    gain = level(reading) * KILO - mark(anchor)
+    return (
+        level(reading) > 0
+        and -tolerance(anchor, source) - KILO
+        <= gain
+        <= allowance(anchor, reading.end, source) + KILO
     )
 
 

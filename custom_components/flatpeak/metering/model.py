@@ -39,6 +39,7 @@ class Source:
     quantum: int = 1_000  # mWh: the register's smallest step
     slot: timedelta = timedelta(minutes=5)  # energy over a longer stretch is estimated
     zones: tuple[tzinfo, ...] = ()  # where a meter may reset at midnight
+    imported: bool = False  # rows come late, whole, and may be revised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

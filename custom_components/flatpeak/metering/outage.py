@@ -22,7 +22,8 @@ def find_outages(
     the first rise within 15 minutes ends the outage. Without one the source stood
     still. Until that is known the outage is open.
     """
-    if live_until is None or live_until >= run_start:
+    # Who imports rows did not need Home Assistant to read the meter.
+    if source.imported or live_until is None or live_until >= run_start:
         return ()
     if source.kind is SourceKind.POWER:
         return (Span(start=live_until, end=run_start),)

@@ -95,7 +95,7 @@ def _readings(
     if anchor and not is_blank(anchor):
         by_state, before = anchor.state is not None, level(anchor)
     for row in rows:
-        state, total = _mwh(row.state), _mwh(row.sum)
+        state, total = mwh_of(row.state), mwh_of(row.sum)
         if by_state is None and (state, total) != (None, None):
             by_state = state is not None
         stand = state if by_state else total
@@ -113,6 +113,6 @@ def _readings(
         )
 
 
-def _mwh(kwh: float | None) -> int | None:
+def mwh_of(kwh: float | None) -> int | None:
     """Return kWh as whole mWh."""
     return None if kwh is None or not isfinite(kwh) else round(kwh * MWH)

@@ -13,6 +13,7 @@ class Origin(StrEnum):
     INSTANT = "instant"  # the answer to the record itself
     REPORT = "report"  # the interval report
     QUOTE = "quote"  # a price asked for without storing the record
+    REVISED = "revised"  # a quote: FlatPeak's record has the energy of before
     CARRIED = "carried"  # too little for a whole Wh: it rides in the next record
 
 

@@ -1,7 +1,7 @@
 """Windows: the stretches of time that become meter records."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import groupby, pairwise
@@ -43,17 +43,23 @@ def boundaries(
 ) -> tuple[datetime, ...]:
     """Return the instants (UTC) after `start`, up to `end`, that no window crosses.
 
-    They are the multiples of `minutes` (a divisor of 60) on the zone's clock, the full
-    hours of UTC, since those are the rows of statistics, and the starts of local days.
+    They are the multiples of `minutes` (a divisor of 60) on the zone's clock and where
+    that is changed, the full hours of UTC, since those are the rows of statistics, and
+    the starts of local days.
     """
     step = timedelta(minutes=gcd(minutes, QUARTER))
     hour = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    grid = (hour + step * n for n in range((end - hour) // step + 1))
+    grid = [hour + step * n for n in range((end - hour) // step + 1)]
+    clock = [instant.astimezone(zone) for instant in grid]
     edges = {
         instant
-        for instant in grid
+        for instant, (before, local) in zip(grid[1:], pairwise(clock), strict=True)
         if start < instant
-        and (instant.minute == 0 or instant.astimezone(zone).minute % minutes == 0)
+        and (
+            instant.minute == 0
+            or local.minute % minutes == 0
+            or local.utcoffset() != before.utcoffset()
+        )
     }
     day = next_day_start(start, zone)
     while day <= end:
@@ -93,15 +99,9 @@ def cut(
         return (), ()
     lengths = minutes if isinstance(minutes, Lengths) else Lengths(minutes=minutes)
     edges = _edges(slices[0].start, slices[-1].end, lengths, zone)
-    groups = [
-        (number, tuple(pieces))
-        for number, pieces in groupby(
-            (piece for whole in slices for piece in split(whole, edges)),
-            key=lambda piece: bisect_left(edges, piece.end),
-        )
-    ]
+    groups = list(grouped(slices, edges))
     return (
-        tuple(_window(pieces) for number, pieces in groups if number < len(edges)),
+        tuple(join(pieces) for number, pieces in groups if number < len(edges)),
         tuple(
             piece
             for number, pieces in groups
@@ -111,7 +111,16 @@ def cut(
     )
 
 
-def _window(pieces: Sequence[Slice]) -> Window:
+def grouped(
+    slices: Sequence[Slice], edges: Sequence[datetime]
+) -> Iterator[tuple[int, Sequence[Slice]]]:
+    """Yield the pieces between sorted edges, with the number of the edge after them."""
+    pieces = (piece for whole in slices for piece in split(whole, edges))
+    for number, group in groupby(pieces, lambda piece: bisect_left(edges, piece.end)):
+        yield number, tuple(group)
+
+
+def join(pieces: Sequence[Slice]) -> Window:
     """Add up the slices of a window: what is accepted, and what is held."""
     qualities = {piece.quality for piece in pieces}
     held = sum(piece.mwh for piece in pieces if piece.quality is Quality.HELD)

@@ -1,0 +1,62 @@
+"""How much is written in a day: memory cards wear out."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from custom_components.flatpeak import book, journal
+
+from .home import ACCOUNT, Home
+
+BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
+DAY = timedelta(days=1)
+BUDGET = 100_000  # bytes per meter and day
+METERS = {
+    "sensor.grid_import": ("import", "grid"),
+    "sensor.grid_export": ("export", "grid"),
+    "sensor.heat_pump": ("import", "device"),
+    "sensor.car": ("import", "device"),
+}
+
+pytestmark = pytest.mark.freeze_time(BEGIN)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count the bytes that are given to the two writers, and their calls."""
+    counted: Counter[str] = Counter()
+
+    def count(module: Any, name: str) -> None:
+        write = getattr(module, name)
+
+        def counting(path: Any, text: str, **how: Any) -> None:
+            counted[module.__name__.rpartition(".")[2]] += len(text.encode())
+            counted["writes"] += 1
+            write(path, text, **how)
+
+        monkeypatch.setattr(module, name, counting)
+
+    count(journal, "write_utf8_file_atomic")
+    count(book, "write_utf8_file_atomic")
+    count(book, "_append_durably")
+    return counted
+
+
+async def test_invariant_4_bytes_of_a_day(home: Home, written: Counter[str]) -> None:
+    """At 30-minute windows a meter's books take less than 100 KB, polls and all."""
+    for source in METERS:
+        home.add_sensor(source)
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    entry = home.add_entry(location, METERS, window=30)
+    await home.set_up(entry)
+    await home.live(BEGIN + DAY, lambda _: dict.fromkeys(METERS, 0.07))
+    lines = sum(
+        len(entry.runtime_data.ledger.book.between(key, BEGIN, BEGIN + DAY))
+        for key in entry.runtime_data.meters
+    )
+    assert lines == 48 * len(METERS)
+    assert written["journal"] + written["book"] < BUDGET * len(METERS)
+    assert written["book"] < 5_000 * len(METERS)
+    assert written["writes"] < 2 * 48 + 20, "for the whole entry"
