@@ -9,7 +9,7 @@ from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
 from .issues import async_delete_issues
 from .ledger import Ledger
 
-PLATFORMS = [Platform.SENSOR]
+PLATFORMS = [Platform.SENSOR, Platform.SWITCH]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> bool:
