@@ -117,8 +117,13 @@ PERIODS = {
         name="Data until", device_class=SensorDeviceClass.TIMESTAMP, diagnostic=True
     ),
 }
-BOOKS = {
+LONG = {
+    "cost_this_year": money(
+        "Cost this year", "2026-01-01T00:00:00+00:00", enabled=False
+    ),
     "cost_total": money("Cost total", enabled=False),
+}
+OUTBOX = {
     "pending_records": Expected(
         name="Pending records", state_class=MEASUREMENT, diagnostic=True
     ),
@@ -127,7 +132,11 @@ METER = {
     "current_cost": Expected(name="Current cost", device_class=MONETARY, unit="GBP"),
     "cost_rate": Expected(name="Cost rate", state_class=MEASUREMENT, unit="GBP/h"),
     **PERIODS,
-    **BOOKS,
+    **LONG,
+    **OUTBOX,
+    "measured_share": Expected(
+        name="Measured share", state_class=MEASUREMENT, unit="%", enabled=False
+    ),
 }
 REPORT_ONLY = {
     "price": Expected(name="Price", state_class=MEASUREMENT, unit="GBP/kWh"),
@@ -137,9 +146,20 @@ REPORT_ONLY = {
     "tariff_status": Expected(
         name="Tariff status", device_class=SensorDeviceClass.ENUM
     ),
+    "last_error": Expected(
+        name="Last error", device_class=SensorDeviceClass.ENUM, diagnostic=True
+    ),
     **PERIODS,
 }
-LOCATION = {**REPORT_ONLY, **BOOKS}
+BESIDE_METERS = {
+    **REPORT_ONLY,
+    **OUTBOX,
+    "others_cost_today": money("Recorded by others today", TODAY, enabled=False),
+    "others_cost_this_month": money(
+        "Recorded by others this month", MONTH, enabled=False
+    ),
+}
+LOCATION = {**BESIDE_METERS, **LONG}
 
 
 def use(_: datetime) -> dict[str, float]:
@@ -163,7 +183,7 @@ def sensors(home: Home, entry: MockConfigEntry, device: str) -> dict[str, Any]:
     return {
         entity.unique_id.removeprefix(begin): entity
         for entity in er.async_entries_for_config_entry(registry, entry.entry_id)
-        if entity.unique_id.startswith(begin)
+        if entity.domain == "sensor" and entity.unique_id.startswith(begin)
     }
 
 
@@ -217,6 +237,8 @@ async def test_all_sensors(
         for key, entity in found.items():
             assert_is(home, entity, expected[key])
             assert entity.translation_key == key
+        if device != "location":
+            assert sum(not entity.disabled_by for entity in found.values()) == 8
     warnings = [r.getMessage() for r in caplog.records if r.levelno > logging.INFO]
     assert not [said for said in warnings if "flatpeak" in said.lower()][1:]
 
@@ -257,6 +279,8 @@ async def test_disabled_sensors_work(
         ]
         cost = sum(line.cost for line in lines)
         assert home.value("cost_today", key) == home.value("cost_total", key) == cost
+        assert home.value("cost_this_year", key) == cost
+        assert home.value("measured_share", key) == 100
         assert home.value("cost_yesterday", key) == 0
         assert home.value("cost_last_month", key) == 0
         carbon = sum(round(Decimal(float(line.carbon or 0)), 2) for line in lines)
@@ -266,6 +290,9 @@ async def test_disabled_sensors_work(
         "cost_today", meter[EXPORT]
     )
     assert home.value("cost_today") == home.value("cost_total") == net
+    assert home.value("cost_this_year") == net
+    assert home.value("others_cost_today") == 0
+    assert home.state("last_error").state == "ok"
     assert home.value("energy_today") == Decimal("0.3")
 
 

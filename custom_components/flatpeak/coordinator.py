@@ -43,14 +43,17 @@ from .decisions import left_out, released, sent_again
 from .doubt import rejudged
 from .errors import error_key, placeholders
 from .exchange import Exchange
+from .foreign import others_key
 from .journal import Journal, Status, of_meters
 from .ledger import Ledger
 from .metering import Anchor, PricedWindow, day_start, local_date, next_day_start
 from .meters import Meter
 from .notices import async_show
+from .others import async_others
 from .outbox import Outbox
 from .pace import PRICE_PAUSE, Pace
 from .prices import Prices
+from .problem import problem_of
 from .push import Pusher
 from .report import LocationReport
 from .review import TRAILING, Difference, Memory, async_review
@@ -62,6 +65,7 @@ from .snapshot import (
     Periods,
     Snapshot,
     current_day,
+    grid_keys,
     take_snapshot,
 )
 from .source_watch import async_gone
@@ -125,11 +129,12 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         )
         self._clock_asked: datetime | None = None
         self._prices = Prices(client, self.location_id, self._pace)
-        self._reports = [
-            LocationReport(client, self.location_id, direction)
-            for direction in (TariffDirection.IMPORT, TariffDirection.EXPORT)
-        ]
-        self._reported: list[Figures] = []  # bought and sold
+        self._reports = {
+            direction: LocationReport(client, self.location_id, direction)
+            for direction in self._known_by_report
+        }
+        self._reported: dict[TariffDirection, Figures] = {}
+        self._failures: dict[str, str] = {}  # what went wrong last, by whom
         self._memory = Memory()
         self._gone: Collection[str] = ()
         self._began = dt_util.utcnow()
@@ -150,6 +155,20 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         return any(meter.kind == KIND_GRID for meter in self.meters.values())
 
     @property
+    def has_import_meter(self) -> bool:
+        """Return whether our own books hold what the location bought, for good."""
+        return bool(grid_keys(self.meters.values(), TariffDirection.IMPORT))
+
+    @property
+    def _known_by_report(self) -> list[TariffDirection]:
+        """Return the directions of which reports alone know the location's totals."""
+        if self.has_import_meter:
+            return []
+        if self.has_grid_meter:
+            return [TariffDirection.IMPORT]
+        return [TariffDirection.IMPORT, TariffDirection.EXPORT]
+
+    @property
     def sells(self) -> bool:
         """Return whether the home has an export tariff or an export meter."""
         status = self.ledger.journal.facts.tariff_status
@@ -163,6 +182,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         Raises ConfigEntryError when they cannot be read.
         """
         await self.ledger.async_load()
+        self._pusher.paused = self.ledger.journal.facts.paused
         self._follow_sources()
         await self._take_zone()
         # A meter that was just added gets its stream with the first poll.
@@ -227,6 +247,16 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     @override
     async def _async_update_data(self) -> Snapshot:
         """Poll: the location, its prices, and what the reports say."""
+        try:
+            await self._async_poll()
+        except (UpdateFailed, ConfigEntryAuthFailed) as failure:
+            self._fail("poll", failure.translation_key)
+            raise
+        self._fail("poll", None)
+        return self._take_snapshot()
+
+    async def _async_poll(self) -> None:
+        """Ask for what is due. Raises UpdateFailed and ConfigEntryAuthFailed."""
         now = dt_util.utcnow()
         if self.data is not None and (wait := self._pace.wait):
             error = self._pace.last_error
@@ -258,7 +288,25 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             ) from error
         finally:
             self.update_interval = self._next_poll(dt_util.utcnow())
-        return self._take_snapshot()
+
+    @callback
+    def _fail(self, who: str, failure: str | None) -> None:
+        """Note what went wrong, None for nothing, and show it at once."""
+        self._failures.pop(who, None)
+        if failure:
+            self._failures[who] = failure
+        if self.data is not None and self.data.problem != (problem := self._problem()):
+            self.data = replace(self.data, problem=problem)
+            self.async_update_listeners()
+
+    def _problem(self) -> str:
+        """Return the last problem that lasts, in a word."""
+        return problem_of(
+            self.ledger.journal,
+            self._pace,
+            list(self._failures.values()),
+            wrong_clock=bool(skew(self.client)),
+        )
 
     @callback
     def _poll_succeeded(self) -> None:
@@ -276,24 +324,25 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self._facts_of = local_date(now, self._zone)
             if new_day:
                 await self._pusher.async_revise(self._zone)
-                await async_price(self._exchange, self.ledger)
+                if self.sends:
+                    await async_price(self._exchange, self.ledger)
             yesterday = day_start(self._periods(now).yesterday, self._zone)
             since = yesterday - TRAILING if new_day else yesterday
             for key in self.meters:
                 await self._review(key, since, now)
                 calm = rejudged(self.ledger.book, key, now)
                 await self.ledger.async_book(calm)
+            await self._look_at_others(since, now)
             await self._let_go(now)
             if await self.hours.async_update(self.meters):
                 await self.ledger.async_fold(now, self._zone)
             await self.async_check_dashboard()
             self._full_poll_due = self._next_full_poll(now)
-        if not self.has_grid_meter:
-            periods = self._periods(now)
-            self._reported = [
-                await report.async_figures(periods, now) for report in self._reports
-            ]
-            await self._learn_earning_sign(self._reports[-1].today)
+        periods = self._periods(now)
+        for direction, report in self._reports.items():
+            self._reported[direction] = await report.async_figures(periods, now)
+        if sold := self._reports.get(TariffDirection.EXPORT):
+            await self._learn_earning_sign(sold.today)
 
     async def _let_go(self, now: datetime) -> None:
         """Give up unconfirmed records of meters that were removed: nobody is asked.
@@ -313,17 +362,20 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         stream = self.ledger.journal.meters[key].stream
         if not self._pace.may_ask_for(stream):
             return
+        direction = TariffDirection(stream.tariff_direction)
+        grid = grid_keys(self.meters.values(), direction)
         try:
             review = await async_review(
                 self.client,
                 key,
-                self.ledger.journal,
+                self._own_journal(),
                 self.ledger.book,
                 since,
                 now=now,
                 began=self._began,
                 zone=self._zone,
                 memory=self._memory,
+                grid=grid if stream.owner == self.location_id else None,
             )
         except (FlatPeakPriceUnavailableError, FlatPeakRefusedError) as error:
             _LOGGER.debug("No second look at %s: %s", self.meters[key].title, error)
@@ -341,6 +393,58 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         if changed != journal:
             await self.ledger.async_write(changed)
 
+    async def _look_at_others(self, since: datetime, now: datetime) -> None:
+        """Look for others' records where no meter of ours records on the location."""
+        for direction in TariffDirection.IMPORT, TariffDirection.EXPORT:
+            key = others_key(direction)
+            await self.ledger.async_book(rejudged(self.ledger.book, key, now))
+            if not self._asks_for_others(direction):
+                continue
+            try:
+                lines = await async_others(
+                    self.client,
+                    self.location_id,
+                    direction,
+                    self._own_journal(),
+                    self.ledger.book,
+                    since,
+                    now=now,
+                    zone=self._zone,
+                    grid=grid_keys(self.meters.values(), direction),
+                )
+            except (FlatPeakPriceUnavailableError, FlatPeakRefusedError) as error:
+                _LOGGER.debug("No look at what others recorded: %s", error)
+                self._pace.failed(error, self.location_id, direction)
+                continue
+            await self.ledger.async_book(lines)
+
+    def _asks_for_others(self, direction: TariffDirection) -> bool:
+        """Return whether others may have recorded where no meter of ours looks."""
+        journal = self.ledger.journal
+        streams = [journal.meters[key].stream for key in self.meters]
+        if any(
+            (stream.owner, stream.tariff_direction) == (self.location_id, direction)
+            for stream in streams
+        ):
+            return False
+        if direction in self._reports or not self.has_grid_meter:
+            return False
+        tariff = direction is TariffDirection.IMPORT or self.sells
+        return tariff and self._pace.may_ask(self.location_id, direction)
+
+    def _own_journal(self) -> Journal:
+        """Return the journal without removed meters that recorded on the location.
+
+        What they recorded is what others did, from now on.
+        """
+        journal = self.ledger.journal
+        meters = {
+            key: state
+            for key, state in journal.meters.items()
+            if key in self.meters or state.stream.owner != self.location_id
+        }
+        return replace(journal, meters=meters)
+
     def _next_full_poll(self, now: datetime) -> datetime:
         """Return when to look at everything again: ten past 0, 6, 12 or 18 o'clock."""
         midnight = day_start(local_date(now, self._zone), self._zone)
@@ -357,7 +461,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         # The timer counts whole seconds, and must not run before what is due.
         wait = self._next_full_poll(now) - now + timedelta(seconds=1)
         failed = self._full_poll_due is None or self._full_poll_due <= now
-        return min(wait, POLL_REPORT) if failed or not self.has_grid_meter else wait
+        return min(wait, POLL_REPORT) if failed or self._reports else wait
 
     async def _learn_location(self, *, read: bool) -> None:
         """Read the location, and give each new meter a stream of its own."""
@@ -429,12 +533,17 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             await self._check_clock()
             await self._pusher.async_push(self._zone)
             async with self.ledger.lock:
-                await async_price(self._exchange, self.ledger)
+                if self.sends:
+                    await async_price(self._exchange, self.ledger)
                 await self._learn_earning_sign(self._sold())
-        except FlatPeakAuthenticationError:
+        except FlatPeakAuthenticationError as error:
+            self._fail("push", error_key(error))
             self.config_entry.async_start_reauth(self.hass)
         except HomeAssistantError:
+            self._fail("push", "books_not_written")
             _LOGGER.exception("The cost records could not be written; nothing is sent")
+        else:
+            self._fail("push", None)
         self._gone = await async_gone(self.hass, self.meters.values())
         if self._unsub_push is None and self._batch_is_new():
             self._unsub_push = async_call_later(self.hass, FIRST_READ, self._start_push)
@@ -479,7 +588,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             for meter in self.meters.values()
             if meter.direction == DIRECTION_EXPORT
         )
-        return [window for window in latest if window]
+        of_others = self.ledger.book.latest(others_key(DIRECTION_EXPORT), *PRICED)
+        return [window for window in (*latest, of_others) if window]
 
     async def _learn_earning_sign(self, sold: Iterable[PricedWindow]) -> None:
         """Find out which sign FlatPeak gives to what was earned."""
@@ -561,6 +671,27 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             )
         )
 
+    @property
+    def sends(self) -> bool:
+        """Return whether readings go out, unless something else is in the way."""
+        return not self._pusher.paused
+
+    async def async_set_sending(self, *, on: bool) -> None:
+        """Send what waits, or nothing from now on; windows are cut in any case.
+
+        Raises HomeAssistantError when that cannot be written.
+        """
+        self._pusher.paused = not on
+        try:
+            await self._async_decide(
+                lambda journal: replace(
+                    journal, facts=replace(journal.facts, paused=not on)
+                )
+            )
+        except HomeAssistantError:
+            self._pusher.paused = self.ledger.journal.facts.paused
+            raise
+
     async def _async_decide(self, decide: Callable[[Journal], Journal]) -> None:
         """Write what was decided, show it, and do it soon."""
         async with self.ledger.lock:
@@ -597,4 +728,5 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             prices={d: self._prices.now(d, now) for d in TariffDirection},
             latest=self._pusher.latest,
             reported=self._reported,
+            problem=self._problem(),
         )

@@ -36,7 +36,9 @@ async def async_get_config_entry_diagnostics(
             "rule": facts.rule,
             "longest_lag_seconds": facts.lag,
             "other_writer": facts.other_writer,
+            "paused": facts.paused,
         },
+        "problem": coordinator.data.problem,
         "meters": {
             key: {
                 "kind": meter.kind,

@@ -85,6 +85,7 @@ class Facts:
     rule: Rule = Rule.UNKNOWN  # what a second record of the same period does
     lag: int = 0  # seconds: the longest that a record took to become visible
     other_writer: bool = False  # somebody else sends our records: nothing is sent
+    paused: bool = False  # the user does not want anything to be sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +143,7 @@ def write_journal(path: Path, journal: Journal) -> None:
             "rule": journal.facts.rule,
             "lag": journal.facts.lag,
             "other_writer": journal.facts.other_writer,
+            "paused": journal.facts.paused,
         },
         "meters": {key: _meter_data(state) for key, state in journal.meters.items()},
         "outbox": [_queued_data(item) for item in journal.outbox],

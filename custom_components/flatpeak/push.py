@@ -70,6 +70,7 @@ class Pusher:
         self._minutes = minutes
         self._trusted_now = trusted_now
         self._began = dt_util.utcnow()
+        self.paused = False  # at once, also while a cycle is sending
         self.latest: dict[str, Slice] = {}  # the newest settled slice of each meter
 
     async def async_push(self, zone: tzinfo) -> None:
@@ -82,7 +83,7 @@ class Pusher:
             if (now := self._trusted_now()) is None:
                 return
             journal = await self._cut(self._ledger.journal, zone, now)
-            if any(item.status is Status.ATTEMPTED for item in journal.outbox):
+            if self._is_resolvable(journal):
                 if journal is not self._ledger.journal:
                     await self._ledger.async_write(journal)
                 await self._resolve()
@@ -96,9 +97,15 @@ class Pusher:
 
     def _due(self, journal: Journal) -> list[Queued]:
         """Return what can be sent now: nothing while somebody else sends it, too."""
-        if journal.facts.other_writer:
+        if journal.facts.other_writer or self.paused:
             return []
         return self._outbox.due(journal.outbox, journal.meters)
+
+    def _is_resolvable(self, journal: Journal) -> bool:
+        """Return whether to look records up; that can ask for prices, too."""
+        return not self.paused and any(
+            item.status is Status.ATTEMPTED for item in journal.outbox
+        )
 
     async def _resolve(self) -> None:
         """Settle the fate of doubtful records."""

@@ -14,6 +14,7 @@ from decimal import Decimal
 from .api import Aggregation, CostItem, CostReport, FlatPeakClient, TariffDirection
 from .book import Book, Line
 from .exchange import Key, expected
+from .foreign import Holders, Site
 from .journal import Journal, MeterState, Queued, Status
 from .metering import (
     Finding,
@@ -24,10 +25,13 @@ from .metering import (
     Rule,
     Span,
     Standing,
+    Stream,
     Total,
     Window,
     compare,
+    day_start,
     local_date,
+    next_day_start,
     record_reference_id,
 )
 from .report import as_window
@@ -105,18 +109,24 @@ async def async_review(
     began: datetime,
     zone: tzinfo,
     memory: Memory,
+    grid: Holders | None = None,
 ) -> Review:
     """Compare a stream's booked windows since then with the report.
 
     The sums are compared first; the records are asked for only when those differ.
     What an earlier life than ours, which `began` then, may have sent is no other
-    writer's. Raises FlatPeakError.
+    writer's. `grid` are the grid meters of the direction, where the stream is the
+    location's own: then what others recorded there is looked at, too, by whole local
+    days. Raises FlatPeakError.
     """
     state = journal.meters[key]
+    if grid is not None:
+        since = day_start(local_date(since, zone), zone)
     windows = [w for w in book.between(key, since, now) if w.origin in BOOKED]
-    if not windows:
+    if not windows and grid is None:
         return Review()
-    period = Span(start=min(window.start for window in windows), end=now)
+    first = min(window.start for window in windows) if grid is None else since
+    period = Span(start=first, end=now)
 
     async def ask(aggregation: Aggregation | None) -> CostReport:
         return await client.async_get_costs(
@@ -127,9 +137,14 @@ async def async_review(
             aggregation=aggregation,
         )
 
+    days = (await ask(Aggregation.DAY)).items
+    site = None
+    if grid is not None:
+        site = Site.of(state.stream, journal, book, period, grid)
+    scopes = site.scopes if site else [()]
     # Sums say nothing of energy that was moved from one window to another.
     moved = any(window.origin is Origin.REVISED for window in windows)
-    if _agrees(windows, (await ask(Aggregation.DAY)).items) and not moved:
+    if not moved and any(agrees([*windows, *more], days) for more in scopes):
         return Review()
     report = await ask(None)
     subject = _Subject(
@@ -146,11 +161,23 @@ async def async_review(
         period=period,
         now=now,
         rule=journal.facts.rule,
-        others=_others(key, journal, book, period.start, now),
+        others=others_records(state.stream, journal, book, period.start, now),
         missed={start for meter, start in memory.missed if meter == key},
         lag=timedelta(seconds=journal.facts.lag),
     )
-    return _concluded(subject, findings, report.currency_code, zone, memory)
+    if site:
+        findings = site.judged(findings)
+    review = _concluded(subject, findings, report.currency_code, zone, memory)
+    if not site:
+        return review
+    lines = site.lines(report, findings, journal.facts.currency)
+    disputed = any(found.kind is Kind.DISPUTED for found in findings)
+    lumps = _lumps(windows, days, period, zone) if disputed else []
+    return replace(
+        review,
+        lines=(*review.lines, *lines),
+        differences=(*review.differences, *lumps),
+    )
 
 
 def _concluded(
@@ -254,6 +281,33 @@ def _differences(
     ]
 
 
+def _lumps(
+    windows: Iterable[PricedWindow],
+    days: Iterable[CostItem],
+    period: Span,
+    zone: tzinfo,
+) -> list[Difference]:
+    """Return the days whose sums differ, where FlatPeak gives one total.
+
+    Only what is exactly a local day, or today until now, says anything of one.
+    """
+    ours: defaultdict[date, Decimal] = defaultdict(Decimal)
+    for window in windows:
+        ours[local_date(window.start, zone)] += window.money or 0
+    theirs = {
+        local_date(item.start, zone): item.cost.value
+        for item in days
+        if item.cost and item.start == day_start(local_date(item.start, zone), zone)
+        if item.end in (next_day_start(item.start, zone), period.end)
+    }
+    return [
+        Difference(day=day, ours=ours[day], theirs=money)
+        for day, money in sorted(theirs.items())
+        if day in ours
+        if abs(money - ours[day]) > min(AMOUNT, abs(ours[day]) * SHARE)
+    ]
+
+
 def _records(subject: _Subject) -> list[Record]:
     """Return all that we have, or may have, in the report."""
     booked = [
@@ -280,18 +334,26 @@ def _standing(item: Queued) -> Standing:
     return Standing.DOUBTFUL if item.status is Status.ATTEMPTED else Standing.QUEUED
 
 
-def _others(
-    key: str, journal: Journal, book: Book, start: datetime, end: datetime
+def others_records(
+    stream: Stream, journal: Journal, book: Book, start: datetime, end: datetime
 ) -> list[Record]:
     """Return what our other streams may have in the same report."""
-    stream = journal.meters[key].stream
-    return [
-        _record(window, state, Standing.SENT)
-        for meter, state in journal.meters.items()
-        if meter != key
+    others = {
+        key: state
+        for key, state in journal.meters.items()
+        if state.stream != stream
         if state.stream.tariff_direction == stream.tariff_direction
-        for window in book.between(meter, start, end)
+    }
+    booked = [
+        _record(window, state, Standing.SENT)
+        for key, state in others.items()
+        for window in book.between(key, start, end)
         if window.origin in BOOKED
+    ]
+    return booked + [
+        _record(item.window, others[item.meter], _standing(item))
+        for item in journal.outbox
+        if item.meter in others and book.get(item.meter, item.window.start) is None
     ]
 
 
@@ -332,7 +394,7 @@ def queued(meter: str, window: PricedWindow) -> Queued:
     )
 
 
-def _agrees(windows: Sequence[PricedWindow], items: Sequence[CostItem]) -> bool:
+def agrees(windows: Sequence[PricedWindow], items: Sequence[CostItem]) -> bool:
     """Return whether the sums of a report are ours, up to rounding."""
     ours = Total.of(replace(window, doubted=False) for window in windows)
     theirs = Total.of(as_window(item) for item in items)

@@ -1,7 +1,7 @@
 """Sensors: what each meter and the location cost."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, override
@@ -12,7 +12,12 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import EntityCategory, UnitOfEnergy, UnitOfMass
+from homeassistant.const import (
+    PERCENTAGE,
+    EntityCategory,
+    UnitOfEnergy,
+    UnitOfMass,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
@@ -21,6 +26,7 @@ from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
 from .entity import FlatPeakEntity
 from .metering import Total
 from .meters import Meter
+from .problem import PROBLEMS
 from .snapshot import Figures, Periods, Snapshot
 
 PARALLEL_UPDATES = 0
@@ -36,14 +42,18 @@ type StartOf = Callable[[Periods], date]
 class FlatPeakSensorEntityDescription(SensorEntityDescription):
     """A sensor that reads one value of a snapshot, and of its device's figures.
 
-    A period's sensor names the local day on which the period begins. `money` is what
-    follows the currency in the unit; None is no money.
+    A period's sensor names the local day on which the period begins, and its total.
+    `money` is what
+    follows the currency in the unit; None is no money. `others` is what others recorded
+    at the location, and not its total.
     """
 
     value_fn: Callable[[Snapshot, Figures], Value]
     exists_fn: Callable[[FlatPeakCoordinator], bool] = lambda _: True
     first_day_fn: StartOf | None = None
+    total_fn: TotalOf | None = None
     money: str | None = None
+    others: bool = False
 
 
 # What the figures of a period say, and how it is shown.
@@ -81,6 +91,7 @@ PERIODS: dict[str, tuple[TotalOf, StartOf | None]] = {
         lambda figures: figures.last_month,
         lambda periods: periods.last_month,
     ),
+    "this_year": (lambda figures: figures.this_year, lambda periods: periods.year),
     "total": (lambda figures: figures.all_time, None),
 }
 
@@ -103,6 +114,7 @@ def _sum(
         entity_registry_enabled_default=enabled,
         value_fn=read,
         first_day_fn=first_day,
+        total_fn=total_of,
         **shown,
     )
 
@@ -126,8 +138,11 @@ PERIOD_SENSORS = (
 )
 
 # What only our own books know.
-BOOK_SENSORS = (
+LONG_SENSORS = (
+    _sum("cost", "this_year", enabled=False),
     _sum("cost", "total", enabled=False),
+)
+OUTBOX_SENSORS = (
     FlatPeakSensorEntityDescription(
         key="pending_records",
         translation_key="pending_records",
@@ -155,7 +170,28 @@ METER_SENSORS = (
         money="/h",
     ),
     *PERIOD_SENSORS,
-    *BOOK_SENSORS,
+    *LONG_SENSORS,
+    *OUTBOX_SENSORS,
+    FlatPeakSensorEntityDescription(
+        key="measured_share",
+        translation_key="measured_share",
+        native_unit_of_measurement=PERCENTAGE,
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        entity_registry_enabled_default=False,
+        value_fn=lambda _, figures: _measured_share(figures.this_month),
+    ),
+)
+
+# What others recorded at the location, which is a part of its totals.
+OTHERS_SENSORS = tuple(
+    replace(
+        _sum("cost", period, enabled=False),
+        key=f"others_cost_{period}",
+        translation_key=f"others_cost_{period}",
+        others=True,
+    )
+    for period in ("today", "this_month")
 )
 
 LOCATION_SENSORS = (
@@ -183,8 +219,21 @@ LOCATION_SENSORS = (
         options=TARIFF_STATUSES,
         value_fn=lambda snapshot, _: _tariff_status(snapshot.tariff_status),
     ),
+    FlatPeakSensorEntityDescription(
+        key="last_error",
+        translation_key="last_error",
+        device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        options=PROBLEMS,
+        value_fn=lambda snapshot, _: snapshot.problem,
+    ),
     *PERIOD_SENSORS,
 )
+
+
+def _measured_share(total: Total | None) -> Decimal | None:
+    """Return the percentage of energy that was measured, not spread over a gap."""
+    return total.measured_share if total else None
 
 
 def _tariff_status(status: str | None) -> str | None:
@@ -200,8 +249,9 @@ async def async_setup_entry(
 ) -> None:
     """Set up the sensors of the location and of each meter."""
     coordinator = entry.runtime_data
-    own = BOOK_SENSORS if coordinator.has_grid_meter else ()
-    async_add_entities(_sensors(coordinator, None, (*LOCATION_SENSORS, *own)))
+    own = (*OUTBOX_SENSORS, *OTHERS_SENSORS) if coordinator.has_grid_meter else ()
+    long = LONG_SENSORS if coordinator.has_import_meter else ()
+    async_add_entities(_sensors(coordinator, None, (*LOCATION_SENSORS, *own, *long)))
     for meter in coordinator.meters.values():
         async_add_entities(
             _sensors(coordinator, meter, METER_SENSORS),
@@ -245,6 +295,8 @@ class FlatPeakSensor(FlatPeakEntity, SensorEntity):
     def _figures(self) -> Figures:
         """Return what is known of this device."""
         snapshot = self.coordinator.data
+        if self.entity_description.others:
+            return snapshot.others
         return snapshot.meters[self.meter.key] if self.meter else snapshot.location
 
     @property
@@ -270,8 +322,23 @@ class FlatPeakSensor(FlatPeakEntity, SensorEntity):
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any] | None:
-        """Say since when we count, where the period began before."""
-        since = self._figures.since
-        if self._begins is None or since is None or since <= self._begins:
+        """Say since when we count, and how much of it others recorded.
+
+        That is said where there is such a thing.
+        """
+        attributes: dict[str, Any] = {}
+        if (begins := self._begins) is None:
             return None
-        return {"since": since.isoformat()}
+        if (since := self._figures.since) and since > begins:
+            attributes["since"] = since.isoformat()
+        if not self.meter and (total := self._total_of(self.coordinator.data.others)):
+            attributes["others"] = None if total.money is None else float(total.money)
+        return attributes or None
+
+    def _total_of(self, others: Figures) -> Total | None:
+        """Return what of a total of money others recorded; None where nothing is."""
+        description = self.entity_description
+        if description.others or description.money is None or not description.total_fn:
+            return None
+        total = description.total_fn(others)
+        return total if total and (total.priced or total.unpriced) else None

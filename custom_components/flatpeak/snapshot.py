@@ -1,13 +1,15 @@
 """One immutable picture of everything the entities show."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from typing import Any
 
 from .api import TariffDirection
 from .book import Book
 from .const import DIRECTION_EXPORT, DIRECTION_IMPORT, KIND_GRID
+from .foreign import counted
 from .journal import Journal, MeterState, Queued, Status
 from .metering import (
     Origin,
@@ -25,6 +27,10 @@ ROLLOVER = timedelta(minutes=10)
 UNDER_WAY = (Status.NEW, Status.ATTEMPTED)
 PRICED = (Origin.INSTANT, Origin.REPORT, Origin.QUOTE)
 RATE_AGE = timedelta(minutes=15)
+WORDS = {
+    TariffDirection.IMPORT: DIRECTION_IMPORT,
+    TariffDirection.EXPORT: DIRECTION_EXPORT,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,11 @@ class Periods:
         """Return the first day of the month before."""
         return (self.month - timedelta(days=1)).replace(day=1)
 
+    @property
+    def year(self) -> date:
+        """Return the first day of this year."""
+        return self.today.replace(month=1, day=1)
+
     def start(self, day: date) -> datetime:
         """Return the first instant of a local day."""
         return day_start(day, self.zone)
@@ -65,6 +76,7 @@ class Figures:
     yesterday: Total | None = None
     this_month: Total | None = None
     last_month: Total | None = None
+    this_year: Total | None = None
     all_time: Total | None = None
     since: datetime | None = None
     current_cost: Decimal | None = None
@@ -81,9 +93,11 @@ class Snapshot:
     currency: str | None
     location: Figures
     meters: Mapping[str, Figures]
+    others: Figures = Figures()  # what others recorded: a part of the location's
     price: Decimal | None = None
     export_price: Decimal | None = None
     tariff_status: str | None = None
+    problem: str = "ok"
 
 
 def take_snapshot(
@@ -95,12 +109,14 @@ def take_snapshot(
     *,
     prices: Mapping[TariffDirection, Decimal | None],
     latest: Mapping[str, Slice],
-    reported: Sequence[Figures],
+    reported: Mapping[TariffDirection, Figures],
+    problem: str,
 ) -> Snapshot:
     """Derive everything that is shown.
 
     `prices` are those of now per kWh, `latest` the newest settled slice of each meter,
-    `reported` what FlatPeak says the location bought and sold.
+    `reported` what FlatPeak alone knows of what the location bought and sold,
+    `problem` the last one in a word.
     """
     figures: dict[str, Figures] = {}
     for key in meters:
@@ -112,14 +128,17 @@ def take_snapshot(
             meter_figures(key, state, journal, book, periods),
             rate=_rate(price, _power(latest.get(key), now)),
         )
+    others = others_figures(meters.values(), journal, book, periods)
     return Snapshot(
         periods=periods,
         currency=journal.facts.currency,
-        location=_location_figures(meters, figures, journal, reported),
+        location=_location_figures(meters, figures, journal, reported, others),
         meters=figures,
+        others=others,
         price=prices[TariffDirection.IMPORT],
         export_price=prices[TariffDirection.EXPORT],
         tariff_status=journal.facts.tariff_status.get("commodity_import"),
+        problem=problem,
     )
 
 
@@ -127,19 +146,61 @@ def _location_figures(
     meters: Mapping[str, Meter],
     figures: Mapping[str, Figures],
     journal: Journal,
-    reported: Sequence[Figures],
+    reported: Mapping[TariffDirection, Figures],
+    others: Figures,
 ) -> Figures:
-    """Return the location's totals: from our grid meters, else from reports."""
-    sign = journal.facts.earning_sign
-    grid = [meter for meter in meters.values() if meter.kind == KIND_GRID]
-    if not grid:
-        bought, sold = reported[:1], reported[1:]
-        return net_figures(bought, sold, sign) if bought else Figures()
-    return net_figures(
-        [figures[m.key] for m in grid if m.direction == DIRECTION_IMPORT],
-        [figures[m.key] for m in grid if m.direction == DIRECTION_EXPORT],
-        sign,
+    """Return the location's totals: of our grid meters and others, or from reports."""
+    sides: list[Sequence[Figures]] = []
+    for direction in TariffDirection.IMPORT, TariffDirection.EXPORT:
+        grid = grid_keys(meters.values(), direction)
+        said = [reported[direction]] if direction in reported else []
+        sides.append([figures[key] for key in grid] or said)
+    bought, sold = sides
+    if not bought:
+        return Figures()
+    return net_figures(bought, sold, journal.facts.earning_sign, others)
+
+
+def grid_keys(meters: Iterable[Meter], direction: TariffDirection) -> list[str]:
+    """Return the keys of the grid meters of a direction."""
+    word = WORDS[direction]
+    return [
+        meter.key
+        for meter in meters
+        if meter.kind == KIND_GRID and meter.direction == word
+    ]
+
+
+def others_figures(
+    meters: Collection[Meter], journal: Journal, book: Book, periods: Periods
+) -> Figures:
+    """Return what others recorded at the location: bought less sold.
+
+    Beside grid meters of ours, that is: without those the reports have it all.
+    """
+    net: dict[date, Total] = {}
+    bought, sold = (
+        grid_keys(meters, direction)
+        for direction in (TariffDirection.IMPORT, TariffDirection.EXPORT)
     )
+    if bought:
+        lines = counted(book, TariffDirection.IMPORT, bought, journal.outbox)
+        net = _by_day(lines, periods)
+    if bought or sold:
+        lines = counted(book, TariffDirection.EXPORT, sold, journal.outbox)
+        for day, total in _by_day(lines, periods).items():
+            earned = total.signed(journal.facts.earning_sign)
+            net[day] = net.get(day, Total()) - earned
+    return Figures(**_totals(net, periods))
+
+
+def _by_day(lines: Iterable[PricedWindow], periods: Periods) -> dict[date, Total]:
+    """Return the total of each local day that has lines."""
+    days: dict[date, Total] = {}
+    for line in lines:
+        day = local_date(line.start, periods.zone)
+        days[day] = days.get(day, Total()) + Total.of([line])
+    return days
 
 
 def current_day(
@@ -177,16 +238,16 @@ def meter_figures(
     for window in (item.window for item in waiting):
         if book.get(key, window.start) is None:
             day = local_date(window.start, periods.zone)
-            line = PricedWindow(start=window.start, end=window.end, mwh=window.mwh)
+            line = PricedWindow(
+                start=window.start,
+                end=window.end,
+                mwh=window.mwh,
+                estimated=window.estimated,
+            )
             days[day] = days.get(day, Total()) + Total.of([line])
     latest = book.latest(key, *PRICED)
-    tomorrow = periods.today + timedelta(days=1)
     return Figures(
-        today=_between(days, periods.today, tomorrow),
-        yesterday=_between(days, periods.yesterday, periods.today),
-        this_month=_between(days, periods.month, tomorrow),
-        last_month=_between(days, periods.last_month, periods.month),
-        all_time=sum(days.values(), Total()),
+        **_totals(days, periods),
         since=periods.start(min(days)) if days else state.cut_until,
         current_cost=latest.money if latest else None,
         data_until=min(
@@ -201,6 +262,19 @@ def meter_figures(
     )
 
 
+def _totals(days: Mapping[date, Total], periods: Periods) -> dict[str, Any]:
+    """Return the totals of all periods."""
+    tomorrow = periods.today + timedelta(days=1)
+    return {
+        "today": _between(days, periods.today, tomorrow),
+        "yesterday": _between(days, periods.yesterday, periods.today),
+        "this_month": _between(days, periods.month, tomorrow),
+        "last_month": _between(days, periods.last_month, periods.month),
+        "this_year": _between(days, periods.year, tomorrow),
+        "all_time": sum(days.values(), Total()),
+    }
+
+
 def _is_priced(book: Book, item: Queued) -> bool:
     """Return whether a record that is under way has a price already, by a quote."""
     line = book.get(item.meter, item.window.start)
@@ -213,9 +287,16 @@ def _between(days: Mapping[date, Total], first: date, end: date) -> Total:
 
 
 def net_figures(
-    imports: Sequence[Figures], exports: Sequence[Figures], earning_sign: int = 1
+    imports: Sequence[Figures],
+    exports: Sequence[Figures],
+    earning_sign: int = 1,
+    others: Figures | None = None,
 ) -> Figures:
-    """Return a location's figures: what was bought less what was sold."""
+    """Return a location's figures: what was bought less what was sold.
+
+    `others` are net already. What of theirs has no price does not make our totals
+    unknown.
+    """
     figures = [*imports, *exports]
 
     def net(name: str) -> Total | None:
@@ -223,13 +304,15 @@ def net_figures(
         sold = [getattr(part, name) for part in exports]
         if any(total is None or total.money is None for total in (*bought, *sold)):
             return None
-        return sum(bought, Total()) - sum(sold, Total()).signed(earning_sign)
+        more = getattr(others, name, None) or Total()
+        return sum(bought, more) - sum(sold, Total()).signed(earning_sign)
 
     return Figures(
         today=net("today"),
         yesterday=net("yesterday"),
         this_month=net("this_month"),
         last_month=net("last_month"),
+        this_year=net("this_year"),
         all_time=net("all_time"),
         since=_latest(part.since for part in figures),
         data_until=min(

@@ -49,6 +49,7 @@ class Total:
     money_sum: Decimal = Decimal(0)
     carbon_sum: Decimal = Decimal(0)
     without_carbon: int = 0
+    estimated: int = 0  # mWh of windows that a gap was spread over
 
     @property
     def kwh(self) -> Decimal:
@@ -68,6 +69,13 @@ class Total:
         """
         return None if self.without_carbon else self.carbon_sum
 
+    @property
+    def measured_share(self) -> Decimal | None:
+        """Return the percentage of energy in windows that were measured throughout."""
+        if not self.mwh:
+            return None
+        return 100 - Decimal(100 * self.estimated) / self.mwh
+
     def __add__(self, other: Total) -> Total:
         """Join two sets of windows."""
         return Total(
@@ -77,6 +85,7 @@ class Total:
             money_sum=self.money_sum + other.money_sum,
             carbon_sum=self.carbon_sum + other.carbon_sum,
             without_carbon=self.without_carbon + other.without_carbon,
+            estimated=self.estimated + other.estimated,
         )
 
     def __sub__(self, other: Total) -> Total:
@@ -88,6 +97,7 @@ class Total:
             money_sum=-other.money_sum,
             carbon_sum=-other.carbon_sum,
             without_carbon=other.without_carbon,
+            estimated=-other.estimated,
         )
 
     def signed(self, sign: int) -> Total:
@@ -109,4 +119,5 @@ class Total:
             money_sum=(line.money or Decimal(0)) if line.is_priced else Decimal(0),
             carbon_sum=line.carbon or Decimal(0),
             without_carbon=int(line.carbon is None),
+            estimated=line.mwh if line.estimated else 0,
         )
