@@ -8,7 +8,7 @@ import hashlib
 import logging
 from typing import override
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
@@ -45,11 +45,12 @@ from .metering import Anchor, PricedWindow, day_start, local_date, next_day_star
 from .meters import Meter
 from .notices import async_show
 from .outbox import Outbox
-from .pace import PRICE_PAUSE, Pace
+from .pace import EVERYTHING, PRICE_PAUSE, Pace
 from .prices import Prices
 from .push import Pusher
 from .report import LocationReport
 from .review import TRAILING, Difference, Memory, async_review
+from .service_watch import View, lacks_something, service_problems
 from .snapshot import (
     PRICED,
     ROLLOVER,
@@ -57,6 +58,7 @@ from .snapshot import (
     Periods,
     Snapshot,
     current_day,
+    is_priced,
     take_snapshot,
 )
 from .streams import async_new_state
@@ -68,6 +70,7 @@ FIRST_READ = timedelta(minutes=1)  # after a batch; it is worked off in the back
 # Without grid meters of ours there is no other way to learn of new costs; and what
 # failed is tried again then.
 POLL_REPORT = timedelta(minutes=30)
+POLL_TROUBLE = timedelta(hours=1)
 SHORTEST_OFFSET, LONGEST_OFFSET = 5, 60  # seconds
 CONNECTED = "CONNECTED"
 
@@ -124,6 +127,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self._reported: list[Figures] = []  # bought and sold
         self._memory = Memory()
         self._began = dt_util.utcnow()
+        self.polled: datetime | None = None  # when FlatPeak last told all that was due
         self.differences: dict[str, Sequence[Difference]] = {}
         self._zone: tzinfo = dt_util.get_default_time_zone()
         self._full_poll_due: datetime | None = None
@@ -214,8 +218,9 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             )
         try:
             async with self.ledger.lock:
-                await self._poll(now)
-            self._poll_succeeded()
+                asked = await self._poll(now)
+            if asked:
+                self._poll_succeeded()
         except FlatPeakAuthenticationError as error:
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN, translation_key=error_key(error)
@@ -244,12 +249,19 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 self.hass, self._offset, self._start_push
             )
         self._pace.succeeded()
+        self._pace.priced(EVERYTHING)
+        self.polled = dt_util.utcnow()
 
-    async def _poll(self, now: datetime) -> None:
-        """Ask for what is due. Raises FlatPeakError and HomeAssistantError."""
-        if self._full_poll_due is None or now >= self._full_poll_due:
+    async def _poll(self, now: datetime) -> bool:
+        """Ask for what is due, and return whether anything was.
+
+        Raises FlatPeakError and HomeAssistantError.
+        """
+        full = self._full_poll_due is None or now >= self._full_poll_due
+        in_trouble = self._in_trouble
+        if full:
             new_day = self._facts_of != local_date(now, self._zone)
-            await self._learn_location(read=new_day)
+            await self._learn_location(read=new_day or in_trouble)
             await self._ask_prices(now, anew=new_day)
             self._facts_of = local_date(now, self._zone)
             yesterday = day_start(self._periods(now).yesterday, self._zone)
@@ -260,12 +272,22 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 await self.ledger.async_book(calm)
             await self.ledger.async_fold(now, self._zone)
             self._full_poll_due = self._next_full_poll(now)
+        elif in_trouble:
+            await self._learn_location(read=True)
+            await self._ask_prices(now, anew=False)
         if not self.has_grid_meter:
             periods = self._periods(now)
             self._reported = [
                 await report.async_figures(periods, now) for report in self._reports
             ]
             await self._learn_earning_sign(self._reports[-1].today)
+        return full or in_trouble or not self.has_grid_meter
+
+    @property
+    def _in_trouble(self) -> bool:
+        """Return whether FlatPeak lacks what somebody may give it at any time."""
+        journal, meters = self.ledger.journal, self.meters.values()
+        return lacks_something(self._pace.standing, journal.facts, meters)
 
     async def _review(self, key: str, since: datetime, now: datetime) -> None:
         """Look at a meter's records again; what is wrong with one is not with all."""
@@ -316,6 +338,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         # The timer counts whole seconds, and must not run before what is due.
         wait = self._next_full_poll(now) - now + timedelta(seconds=1)
         failed = self._full_poll_due is None or self._full_poll_due <= now
+        if self._in_trouble:
+            wait = min(wait, POLL_TROUBLE)
         return min(wait, POLL_REPORT) if failed or not self.has_grid_meter else wait
 
     async def _learn_location(self, *, read: bool) -> None:
@@ -325,6 +349,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         facts = journal.facts
         if read:
             location = await self.client.async_get_location(self.location_id)
+            self._pace.succeeded(self.location_id)
             facts = replace(
                 facts,
                 timezone=location.timezone,
@@ -453,9 +478,28 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.ledger.book,
             self.differences,
             skew(self.client),
+            service_problems(self._view()),
             dt_util.utcnow(),
         )
         self._plan_rollover()
+
+    def _view(self) -> View:
+        """Return what is known of FlatPeak's side at this moment."""
+        journal, book = self.ledger.journal, self.ledger.book
+        signs_in = self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH})
+        return View(
+            standing=self._pace.standing,
+            journal=journal,
+            meters=self.meters.values(),
+            location_id=self.location_id,
+            name=self.config_entry.title,
+            now=dt_util.utcnow(),
+            began=self._began,
+            is_priced=lambda item: is_priced(book, item),
+            waits=journal.facts.other_writer
+            or skew(self.client) is not None
+            or any(signs_in),
+        )
 
     @callback
     def _plan_rollover(self) -> None:

@@ -10,11 +10,12 @@ from homeassistant.util import dt as dt_util
 from .book import Book
 from .decisions import held_records, set_aside, unconfirmed
 from .doubt import doubted
-from .issues import Issue, async_forget_meters, async_set_issue
+from .issues import LOCATION, Issue, async_forget_meters, async_set_issue
 from .journal import Journal, Queued
 from .metering import PricedWindow
 from .meters import Meter
 from .review import Difference
+from .service_watch import DEVICE_ISSUES, SERVICE_ISSUES, Problems
 from .source_watch import SOURCE_ISSUES, source_problem
 
 
@@ -27,6 +28,7 @@ def async_show(
     book: Book,
     differences: Mapping[str, Sequence[Difference]],
     ahead: timedelta | None,
+    service: Problems,
     now: datetime,
 ) -> None:
     """Raise what is due, and clear what is cured."""
@@ -35,6 +37,8 @@ def async_show(
     wrong = ahead and {"minutes": f"{ahead / timedelta(minutes=1):+.0f}"}
     async_set_issue(hass, entry, Issue.CLOCK, wrong or None)
     async_forget_meters(hass, entry, [meter.key for meter in meters])
+    for issue in SERVICE_ISSUES:
+        async_set_issue(hass, entry, issue, service.get((issue, LOCATION)))
     for meter in meters:
         figures: Mapping[Issue, Mapping[str, str] | None] = {
             Issue.QUARANTINE: _of_quarantine(held_records(journal, meter.key), meter),
@@ -45,6 +49,8 @@ def async_show(
         }
         for issue, placeholders in figures.items():
             async_set_issue(hass, entry, issue, placeholders, meter)
+        for issue in DEVICE_ISSUES:
+            async_set_issue(hass, entry, issue, service.get((issue, meter.key)), meter)
         problem = source_problem(hass, meter, journal.meters.get(meter.key), now)
         for issue in SOURCE_ISSUES:
             source = {"source": meter.source} if issue is problem else None

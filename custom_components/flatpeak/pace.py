@@ -1,7 +1,7 @@
 """When FlatPeak may be asked again, and what it could not do."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .api import (
@@ -16,6 +16,7 @@ PRICE_PAUSE = timedelta(minutes=15)  # FlatPeak documentation, "Errors"
 SHORTEST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 EVERYTHING = ""
+REPORT = "/costs/interval"  # of the past: says nothing about the tariff of today
 
 
 @dataclass(slots=True)
@@ -24,6 +25,40 @@ class Backoff:
 
     until: datetime | None = None
     failures: int = 0
+    disabled: bool = False  # FlatPeak says so
+    error: FlatPeakError | None = None  # why nothing comes at the moment
+    answered: datetime | None = None  # when FlatPeak last did what was asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What FlatPeak says of an owner or a tariff, and since when it says the same."""
+
+    error: FlatPeakError
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How we stand with FlatPeak: what it said last, of the account and the rest.
+
+    Attributes:
+        disabled: Whether the account is switched off.
+        error: Why nothing comes at the moment, if nothing below says it.
+        answered: When FlatPeak last did what was asked of this account.
+        refused: Owners (location, devices) that we may not use.
+        unpriced: Tariff directions without a price.
+        good: When an owner was last seen to be ours to use.
+        priced: Tariff directions whose last answer had a price.
+    """
+
+    disabled: bool = False
+    error: FlatPeakError | None = None
+    answered: datetime | None = None
+    refused: Mapping[str, Trouble] = field(default_factory=dict)
+    unpriced: Mapping[str, Trouble] = field(default_factory=dict)
+    good: Mapping[str, datetime] = field(default_factory=dict)
+    priced: frozenset[str] = frozenset()
 
 
 class Pace:
@@ -37,6 +72,10 @@ class Pace:
         self._backoff = backoff or Backoff()
         self._pauses: dict[str, datetime] = {}
         self._unpriced: set[str] = set()  # tariff directions that lacked a price
+        self._refused: dict[str, Trouble] = {}  # by owner
+        self._no_price: dict[str, Trouble] = {}  # by tariff direction
+        self._good: dict[str, datetime] = {}  # by owner
+        self._priced: set[str] = set()  # tariff directions
         self.last_error: FlatPeakError | None = None
 
     def may_ask(self, owner: str = EVERYTHING, direction: str = EVERYTHING) -> bool:
@@ -63,12 +102,51 @@ class Pace:
         """Note that a tariff has a price."""
         self._unpriced.discard(direction)
         self._pauses.pop(direction, None)
+        self.has_price(direction)
 
-    def succeeded(self) -> None:
-        """Note that FlatPeak answers: what comes next need not wait."""
+    def has_price(self, direction: str) -> None:
+        """Note that one of a tariff's prices is known; another may be missing."""
+        self._no_price.pop(direction, None)
+        self._priced.add(direction)
+
+    def listed(self, direction: str, lacked: FlatPeakError | None) -> None:
+        """Note that there is a price list, where `lacked` was said before.
+
+        It is no proof that a record which lacked a price has one now.
+        """
+        trouble = self._no_price.get(direction)
+        if trouble is None or trouble.error is lacked:
+            self.has_price(direction)
+
+    def succeeded(self, owner: str = EVERYTHING) -> None:
+        """Note that FlatPeak answers: what comes next need not wait.
+
+        Named is an owner that turned out to be ours to use.
+        """
+        now = self._utcnow()
         self._backoff.failures = 0
         self._backoff.until = None
+        self._backoff.disabled = False
+        self._backoff.error = None
+        self._backoff.answered = now
         self.last_error = None
+        if owner:
+            self._good[owner] = now
+            self._refused.pop(owner, None)
+            self._pauses.pop(owner, None)
+
+    @property
+    def standing(self) -> Standing:
+        """Return how we stand with FlatPeak."""
+        return Standing(
+            disabled=self._backoff.disabled,
+            error=self._backoff.error,
+            answered=self._backoff.answered,
+            refused=dict(self._refused),
+            unpriced=dict(self._no_price),
+            good=dict(self._good),
+            priced=frozenset(self._priced),
+        )
 
     def failed(
         self,
@@ -82,14 +160,32 @@ class Pace:
         match error:
             case FlatPeakPriceUnavailableError():
                 self._unpriced.add(direction)
+                if REPORT not in error.request or not direction:
+                    self._priced.discard(direction)
+                    self._note(self._no_price, direction, error)
                 self._pauses[direction] = now + PRICE_PAUSE
             case FlatPeakRefusedError():
+                self._note(self._refused, owner, error)
                 self._pauses[owner] = now + LONGEST_PAUSE
             case FlatPeakAccountDisabledError():
+                self._backoff.disabled = True
                 self._backoff.until = now + LONGEST_PAUSE
             case _:
+                self._backoff.error = error
                 longer = SHORTEST_PAUSE * 2 ** min(self._backoff.failures, 10)
                 asked = timedelta(seconds=error.retry_after or 0)
                 pause = max(min(longer, LONGEST_PAUSE), asked)
                 self._backoff.until = now + pause
                 self._backoff.failures += 1
+
+    def _note(
+        self, troubles: dict[str, Trouble], key: str, error: FlatPeakError
+    ) -> None:
+        """Keep since when FlatPeak has been saying the same."""
+        before = troubles.get(key)
+        same = before and (type(before.error), before.error.code) == (
+            type(error),
+            error.code,
+        )
+        since = before.since if before and same else self._utcnow()
+        troubles[key] = Trouble(error=error, since=since)

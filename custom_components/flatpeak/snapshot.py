@@ -191,7 +191,7 @@ def meter_figures(
             (
                 item.window.start
                 for item in waiting
-                if item.status in UNDER_WAY and not _is_priced(book, item)
+                if item.status in UNDER_WAY and not is_priced(book, item)
             ),
             default=state.cut_until,
         ),
@@ -199,7 +199,7 @@ def meter_figures(
     )
 
 
-def _is_priced(book: Book, item: Queued) -> bool:
+def is_priced(book: Book, item: Queued) -> bool:
     """Return whether a record that is under way has a price already, by a quote."""
     line = book.get(item.meter, item.window.start)
     return line is not None and line.money is not None
