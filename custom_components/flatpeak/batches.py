@@ -65,7 +65,7 @@ class Batches:
             if isinstance(error, FlatPeakAuthenticationError):
                 raise
             return
-        exchange.pace.succeeded(state.stream.owner)
+        exchange.pace.succeeded()
         for item in items:
             result.change(replace(item, batch=batch.id))
         self._set_aside(batch, items, state, result)

@@ -50,7 +50,7 @@ from .prices import Prices
 from .push import Pusher
 from .report import LocationReport
 from .review import TRAILING, Difference, Memory, async_review
-from .service_watch import View, lacks_something, service_problems
+from .service_watch import View, lacks_something, watch_service
 from .snapshot import (
     PRICED,
     ROLLOVER,
@@ -100,12 +100,12 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self.ledger = Ledger(hass, entry.entry_id)
         client = account.client
         self.client = client
-        self._pace = Pace(dt_util.utcnow, account.backoff)
+        self.pace = Pace(dt_util.utcnow, account.backoff)
         exchange = Exchange(
             client,
             self.location_id,
             self.ledger.book,
-            self._pace,
+            self.pace,
             include_carbon=entry.options.get(CONF_INCLUDE_CARBON, True),
             utcnow=dt_util.utcnow,
         )
@@ -119,7 +119,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             lambda: trusted_now(client),
         )
         self._clock_asked: datetime | None = None
-        self._prices = Prices(client, self.location_id, self._pace)
+        self._prices = Prices(client, self.location_id, self.pace)
         self._reports = [
             LocationReport(client, self.location_id, direction)
             for direction in (TariffDirection.IMPORT, TariffDirection.EXPORT)
@@ -208,8 +208,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     async def _async_update_data(self) -> Snapshot:
         """Poll: the location, its prices, and what the reports say."""
         now = dt_util.utcnow()
-        if self.data is not None and (wait := self._pace.wait):
-            error = self._pace.last_error
+        if self.data is not None and (wait := self.pace.wait):
+            error = self.pace.last_error
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key=error_key(error) if error else "cannot_connect",
@@ -226,7 +226,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 translation_domain=DOMAIN, translation_key=error_key(error)
             ) from error
         except FlatPeakError as error:
-            self._pace.failed(error, self.location_id)
+            self.pace.failed(error, self.location_id)
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key=error_key(error),
@@ -244,12 +244,12 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     @callback
     def _poll_succeeded(self) -> None:
         """Go on with what waited for FlatPeak to answer."""
-        if self._pace.last_error is not None and self._unsub_push is None:
+        if self.pace.last_error is not None and self._unsub_push is None:
             self._unsub_push = async_call_later(
                 self.hass, self._offset, self._start_push
             )
-        self._pace.succeeded()
-        self._pace.priced(EVERYTHING)
+        self.pace.succeeded()
+        self.pace.priced(EVERYTHING)
         self.polled = dt_util.utcnow()
 
     async def _poll(self, now: datetime) -> bool:
@@ -287,12 +287,13 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     def _in_trouble(self) -> bool:
         """Return whether FlatPeak lacks what somebody may give it at any time."""
         journal, meters = self.ledger.journal, self.meters.values()
-        return lacks_something(self._pace.standing, journal.facts, meters)
+        return lacks_something(self.pace.standing, journal.facts, meters)
 
     async def _review(self, key: str, since: datetime, now: datetime) -> None:
         """Look at a meter's records again; what is wrong with one is not with all."""
         stream = self.ledger.journal.meters[key].stream
-        if not self._pace.may_ask_for(stream):
+        # The report of a device that is gone is empty, which would look like a loss.
+        if not self.pace.may_ask_for(stream) or self.pace.refuses(stream.owner):
             return
         try:
             review = await async_review(
@@ -308,7 +309,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             )
         except (FlatPeakPriceUnavailableError, FlatPeakRefusedError) as error:
             _LOGGER.debug("No second look at %s: %s", self.meters[key].title, error)
-            self._pace.failed(error, stream.owner, stream.tariff_direction)
+            self.pace.failed(error, stream.owner, stream.tariff_direction)
             return
         await self.ledger.async_book(review.lines)
         self.differences[key] = review.differences
@@ -349,7 +350,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         facts = journal.facts
         if read:
             location = await self.client.async_get_location(self.location_id)
-            self._pace.succeeded(self.location_id)
+            self.pace.succeeded(self.location_id)
             facts = replace(
                 facts,
                 timezone=location.timezone,
@@ -436,7 +437,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """
         now = dt_util.utcnow()
         asked = self._clock_asked
-        if not skew(self.client) or not self._pace.may_ask():
+        if not skew(self.client) or not self.pace.may_ask():
             return
         if asked is not None and timedelta(0) <= now - asked < PRICE_PAUSE:
             return
@@ -446,7 +447,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         except FlatPeakAuthenticationError:
             raise
         except FlatPeakError as error:
-            self._pace.failed(error, self.location_id)
+            self.pace.failed(error, self.location_id)
 
     def _sold(self) -> list[PricedWindow]:
         """Return the latest priced window of each export meter."""
@@ -478,7 +479,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.ledger.book,
             self.differences,
             skew(self.client),
-            service_problems(self._view()),
+            watch_service(self._view()),
             dt_util.utcnow(),
         )
         self._plan_rollover()
@@ -488,7 +489,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         journal, book = self.ledger.journal, self.ledger.book
         signs_in = self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH})
         return View(
-            standing=self._pace.standing,
+            standing=self.pace.standing,
             journal=journal,
             meters=self.meters.values(),
             location_id=self.location_id,

@@ -15,7 +15,7 @@ from .journal import Journal, Queued
 from .metering import PricedWindow
 from .meters import Meter
 from .review import Difference
-from .service_watch import DEVICE_ISSUES, SERVICE_ISSUES, Problems
+from .service_watch import DEVICE_ISSUES, SERVICE_ISSUES, Service
 from .source_watch import SOURCE_ISSUES, source_problem
 
 
@@ -28,7 +28,7 @@ def async_show(
     book: Book,
     differences: Mapping[str, Sequence[Difference]],
     ahead: timedelta | None,
-    service: Problems,
+    service: Service,
     now: datetime,
 ) -> None:
     """Raise what is due, and clear what is cured."""
@@ -38,19 +38,25 @@ def async_show(
     async_set_issue(hass, entry, Issue.CLOCK, wrong or None)
     async_forget_meters(hass, entry, [meter.key for meter in meters])
     for issue in SERVICE_ISSUES:
-        async_set_issue(hass, entry, issue, service.get((issue, LOCATION)))
+        wrong = service.problems.get((issue, LOCATION))
+        async_set_issue(hass, entry, issue, wrong)
     for meter in meters:
         figures: Mapping[Issue, Mapping[str, str] | None] = {
             Issue.QUARANTINE: _of_quarantine(held_records(journal, meter.key), meter),
             Issue.REFUSED: _of_refused(set_aside(journal, meter.key)),
-            Issue.UNCONFIRMED: _of_records(unconfirmed(journal, meter.key, now)),
+            Issue.UNCONFIRMED: _of_records(
+                []
+                if meter.key in service.undecided
+                else unconfirmed(journal, meter.key, now)
+            ),
             Issue.DIFFERENCE: _of_differences(differences.get(meter.key, ())),
             Issue.DOUBTED_PRICE: _of_doubted(doubted(book, meter.key, now)),
         }
         for issue, placeholders in figures.items():
             async_set_issue(hass, entry, issue, placeholders, meter)
         for issue in DEVICE_ISSUES:
-            async_set_issue(hass, entry, issue, service.get((issue, meter.key)), meter)
+            wrong = service.problems.get((issue, meter.key))
+            async_set_issue(hass, entry, issue, wrong, meter)
         problem = source_problem(hass, meter, journal.meters.get(meter.key), now)
         for issue in SOURCE_ISSUES:
             source = {"source": meter.source} if issue is problem else None

@@ -19,6 +19,14 @@ EVERYTHING = ""
 REPORT = "/costs/interval"  # of the past: says nothing about the tariff of today
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What goes wrong in the same way, and since when."""
+
+    error: FlatPeakError
+    since: datetime
+
+
 @dataclass(slots=True)
 class Backoff:
     """How long an account waits with everything, for all its locations."""
@@ -26,16 +34,9 @@ class Backoff:
     until: datetime | None = None
     failures: int = 0
     disabled: bool = False  # FlatPeak says so
-    error: FlatPeakError | None = None  # why nothing comes at the moment
+    trouble: Trouble | None = None  # why nothing comes at the moment
     answered: datetime | None = None  # when FlatPeak last did what was asked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """What FlatPeak says of an owner or a tariff, and since when it says the same."""
-
-    error: FlatPeakError
-    since: datetime
+    mended: datetime | None = None  # when something ended that had lasted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,21 +45,23 @@ class Standing:
 
     Attributes:
         disabled: Whether the account is switched off.
-        error: Why nothing comes at the moment, if nothing below says it.
+        trouble: Why nothing comes at the moment, if nothing below says it.
         answered: When FlatPeak last did what was asked of this account.
         refused: Owners (location, devices) that we may not use.
         unpriced: Tariff directions without a price.
         good: When an owner was last seen to be ours to use.
         priced: Tariff directions whose last answer had a price.
+        mended: When any of this ended that had lasted for an hour.
     """
 
     disabled: bool = False
-    error: FlatPeakError | None = None
+    trouble: Trouble | None = None
     answered: datetime | None = None
     refused: Mapping[str, Trouble] = field(default_factory=dict)
     unpriced: Mapping[str, Trouble] = field(default_factory=dict)
     good: Mapping[str, datetime] = field(default_factory=dict)
     priced: frozenset[str] = frozenset()
+    mended: datetime | None = None
 
 
 class Pace:
@@ -94,6 +97,10 @@ class Pace:
         until = self._backoff.until
         return max(until - self._utcnow(), timedelta(0)) if until else timedelta(0)
 
+    def refuses(self, owner: str) -> bool:
+        """Return whether FlatPeak did not let us use an owner when last asked."""
+        return owner in self._refused
+
     def lacks_price(self, direction: str) -> bool:
         """Return whether a tariff had no price when it was last asked for one."""
         return direction in self._unpriced
@@ -106,7 +113,7 @@ class Pace:
 
     def has_price(self, direction: str) -> None:
         """Note that one of a tariff's prices is known; another may be missing."""
-        self._no_price.pop(direction, None)
+        self._mend(self._no_price.pop(direction, None))
         self._priced.add(direction)
 
     def listed(self, direction: str, lacked: FlatPeakError | None) -> None:
@@ -126,26 +133,35 @@ class Pace:
         now = self._utcnow()
         self._backoff.failures = 0
         self._backoff.until = None
+        self._mend(self._backoff.trouble)
+        if self._backoff.disabled:
+            self._backoff.mended = now
         self._backoff.disabled = False
-        self._backoff.error = None
+        self._backoff.trouble = None
         self._backoff.answered = now
         self.last_error = None
         if owner:
             self._good[owner] = now
-            self._refused.pop(owner, None)
+            self._mend(self._refused.pop(owner, None))
             self._pauses.pop(owner, None)
+
+    @property
+    def failures(self) -> int:
+        """Return how often in a row nothing came."""
+        return self._backoff.failures
 
     @property
     def standing(self) -> Standing:
         """Return how we stand with FlatPeak."""
         return Standing(
             disabled=self._backoff.disabled,
-            error=self._backoff.error,
+            trouble=self._backoff.trouble,
             answered=self._backoff.answered,
             refused=dict(self._refused),
             unpriced=dict(self._no_price),
             good=dict(self._good),
             priced=frozenset(self._priced),
+            mended=self._backoff.mended,
         )
 
     def failed(
@@ -162,30 +178,38 @@ class Pace:
                 self._unpriced.add(direction)
                 if REPORT not in error.request or not direction:
                     self._priced.discard(direction)
-                    self._note(self._no_price, direction, error)
+                    self._no_price[direction] = self._noted(
+                        self._no_price.get(direction), error
+                    )
                 self._pauses[direction] = now + PRICE_PAUSE
             case FlatPeakRefusedError():
-                self._note(self._refused, owner, error)
+                self._refused[owner] = self._noted(self._refused.get(owner), error)
                 self._pauses[owner] = now + LONGEST_PAUSE
             case FlatPeakAccountDisabledError():
                 self._backoff.disabled = True
                 self._backoff.until = now + LONGEST_PAUSE
             case _:
-                self._backoff.error = error
+                before = self._backoff.trouble
+                since = before.since if before else now
+                self._backoff.trouble = Trouble(error=error, since=since)
                 longer = SHORTEST_PAUSE * 2 ** min(self._backoff.failures, 10)
                 asked = timedelta(seconds=error.retry_after or 0)
                 pause = max(min(longer, LONGEST_PAUSE), asked)
                 self._backoff.until = now + pause
                 self._backoff.failures += 1
 
-    def _note(
-        self, troubles: dict[str, Trouble], key: str, error: FlatPeakError
-    ) -> None:
-        """Keep since when FlatPeak has been saying the same."""
-        before = troubles.get(key)
-        same = before and (type(before.error), before.error.code) == (
-            type(error),
-            error.code,
+    def _noted(self, before: Trouble | None, error: FlatPeakError) -> Trouble:
+        """Return a trouble, which lasts as long as FlatPeak says the same."""
+        same = (
+            before is not None
+            and type(before.error) is type(error)
+            and before.error.code == error.code
         )
         since = before.since if before and same else self._utcnow()
-        troubles[key] = Trouble(error=error, since=since)
+        return Trouble(error=error, since=since)
+
+    def _mend(self, trouble: Trouble | None) -> None:
+        """Note that a trouble has ended, where it had lasted."""
+        now = self._utcnow()
+        if trouble and now - trouble.since >= LONGEST_PAUSE:
+            self._backoff.mended = now

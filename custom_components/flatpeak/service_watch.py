@@ -43,6 +43,14 @@ type Problems = dict[tuple[Issue, str], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What is wrong, and the meters whose records nobody could ask about for long."""
+
+    problems: Problems
+    undecided: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What is known at one moment (UTC).
 
@@ -67,6 +75,11 @@ class View:
     began: datetime
     is_priced: Callable[[Queued], bool]
     waits: bool
+
+
+def watch_service(view: View) -> Service:
+    """Return what a view comes to."""
+    return Service(problems=service_problems(view), undecided=undecided(view))
 
 
 def service_problems(view: View) -> Problems:
@@ -212,14 +225,13 @@ def _standstill(view: View) -> Problems:
     if view.now - view.began < SETTLING:
         return {}
     unsent = [item for item in view.journal.outbox if _is_unsent(item)]
-    if error := standing.error:
+    if trouble := standing.trouble:
         since = min([*_ends(unsent), standing.answered or view.began])
         if view.now - since <= PATIENCE:
             return {}
-        said = {"start": _local(since), "error": str(error)}
+        said = {"start": _local(since), "error": str(trouble.error)}
         return {(Issue.UNREACHABLE, LOCATION): said}
-    excused = {meter.key for meter in view.meters if _is_excused(view, meter)}
-    waiting = [item for item in unsent if item.meter not in excused]
+    waiting = [item for item in unsent if item.meter not in _excused(view)]
     since = min(_ends(waiting), default=view.now)
     if view.now - since <= PATIENCE:
         return {}
@@ -233,14 +245,29 @@ def _is_unsent(item: Queued) -> bool:
     return item.status is Status.NEW or doubtful
 
 
-def _is_excused(view: View, meter: Meter) -> bool:
-    """Return whether it is known why a meter's records wait."""
-    state = view.journal.meters.get(meter.key)
+def undecided(view: View) -> frozenset[str]:
+    """Return the meters of whose records nobody could ask for a while.
+
+    What became of those is looked up in the two hours after.
+    """
+    standing = view.standing
+    lasts = standing.trouble and view.now - standing.trouble.since >= SETTLING
+    recent = standing.mended and view.now - standing.mended < 2 * SETTLING
+    if standing.disabled or lasts or recent:
+        return frozenset(meter.key for meter in view.meters)
+    return _excused(view)
+
+
+def _excused(view: View) -> frozenset[str]:
+    """Return the meters of which it is known why their records wait."""
     refused = view.standing.refused
-    return (
-        state is None
+    owners = {key: state.stream.owner for key, state in view.journal.meters.items()}
+    return frozenset(
+        meter.key
+        for meter in view.meters
+        if meter.key not in owners
         or view.location_id in refused
-        or state.stream.owner in refused
+        or owners[meter.key] in refused
         or _price_trouble(view, direction_of(meter)) is not None
     )
 
