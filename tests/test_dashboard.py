@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.dashboard import ENERGY_SETTINGS, GENERAL_SETTINGS
-from custom_components.flatpeak.issues import DASHBOARD_PAGE, Issue, issue_id
+from custom_components.flatpeak.issues import Issue, issue_id, learn_more_url
 
 from .home import ACCOUNT, Home
 from .statistics import GRID, METERS, PUMP, SOLD, Recorded, usage
@@ -65,7 +65,7 @@ class House:
             return None
         assert found.severity is ir.IssueSeverity.WARNING
         assert not found.is_fixable
-        assert found.learn_more_url == DASHBOARD_PAGE
+        assert found.learn_more_url == learn_more_url(self.hass, issue)
         return found.translation_placeholders
 
     def sensor(self, key: str, source: str | None = None) -> str:

@@ -381,7 +381,7 @@ def test_every_issue_has_its_texts() -> None:
     assert set(texts) == set(Issue)
     given = {"location", "meter", "energy", "start", "max_power", "count", "error"}
     given |= {"source", "price", "currency", "day", "ours", "theirs", "minutes"}
-    given |= {"url", "statistic", "sensors"}
+    given |= {"url", "statistic", "sensors", "meters", "device"}
     for issue, text in texts.items():
         words = json.dumps(text, ensure_ascii=False)
         assert set(re.findall(r"\{(\w+)\}", words)) <= given
@@ -389,6 +389,26 @@ def test_every_issue_has_its_texts() -> None:
         if issue in ANSWERS:
             menu = text["fix_flow"]["step"]["init"]["menu_options"]
             assert list(menu) == ANSWERS[issue]
+
+
+def test_every_issue_has_its_page() -> None:
+    """Each repair leads to a section of its own, and each section is about one."""
+    page = Path("docs/repairs.md").read_text()
+    sections = re.findall(r'^<a id="(\w+)"></a>\n### \S.*\n\n\S', page, re.MULTILINE)
+    assert sorted(sections) == sorted(Issue)
+    assert page.count("\n### ") == page.count("<a id=") == len(sections)
+
+
+async def test_learn_more(
+    home: Home, entry: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """The link is made of the manifest's documentation and the issue."""
+    identity = issue_id(entry.entry_id, Issue.QUARANTINE, meter_key(entry))
+    issue = issue_registry.async_get_issue(DOMAIN, identity)
+    assert issue is not None
+    assert issue.learn_more_url == (
+        "https://github.com/flatpeak-ha/flatpeak/blob/HEAD/docs/repairs.md#quarantine"
+    )
 
 
 async def test_a_price_in_doubt_and_a_difference_are_shown(

@@ -8,7 +8,7 @@ import hashlib
 import logging
 from typing import override
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.const import (
     EVENT_CORE_CONFIG_UPDATE,
     EVENT_RECORDER_5MIN_STATISTICS_GENERATED,
@@ -51,13 +51,14 @@ from .meters import Meter
 from .notices import async_show
 from .others import async_others
 from .outbox import Outbox
-from .pace import PRICE_PAUSE, Pace
+from .pace import EVERYTHING, PRICE_PAUSE, Pace
 from .prices import Prices
 from .problem import problem_of
 from .push import Pusher
 from .report import LocationReport
 from .review import TRAILING, Difference, Memory, async_review
 from .revisions import async_price
+from .service_watch import View, lacks_something, watch_service
 from .snapshot import (
     PRICED,
     ROLLOVER,
@@ -66,6 +67,7 @@ from .snapshot import (
     Snapshot,
     current_day,
     grid_keys,
+    is_priced,
     take_snapshot,
 )
 from .source_watch import async_gone
@@ -79,6 +81,7 @@ FIRST_READ = timedelta(minutes=1)  # after a batch; it is worked off in the back
 # Without grid meters of ours there is no other way to learn of new costs; and what
 # failed is tried again then.
 POLL_REPORT = timedelta(minutes=30)
+POLL_TROUBLE = timedelta(hours=1)
 SHORTEST_OFFSET, LONGEST_OFFSET = 5, 60  # seconds
 CONNECTED = "CONNECTED"
 
@@ -109,12 +112,12 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self.hours = HourlyStatistics(hass, self.location_id, self.meters, self.ledger)
         client = account.client
         self.client = client
-        self._pace = Pace(dt_util.utcnow, account.backoff)
+        self.pace = Pace(dt_util.utcnow, account.backoff)
         self._exchange = Exchange(
             client,
             self.location_id,
             self.ledger.book,
-            self._pace,
+            self.pace,
             include_carbon=entry.options.get(CONF_INCLUDE_CARBON, True),
             utcnow=dt_util.utcnow,
         )
@@ -128,7 +131,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             lambda: trusted_now(client),
         )
         self._clock_asked: datetime | None = None
-        self._prices = Prices(client, self.location_id, self._pace)
+        self._prices = Prices(client, self.location_id, self.pace)
         self._reports = {
             direction: LocationReport(client, self.location_id, direction)
             for direction in self._known_by_report
@@ -138,6 +141,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self._memory = Memory()
         self._gone: Collection[str] = ()
         self._began = dt_util.utcnow()
+        self.polled: datetime | None = None  # when FlatPeak last told all that was due
         self.differences: dict[str, Sequence[Difference]] = {}
         self._zone: tzinfo = dt_util.get_default_time_zone()
         self._full_poll_due: datetime | None = None
@@ -258,8 +262,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     async def _async_poll(self) -> None:
         """Ask for what is due. Raises UpdateFailed and ConfigEntryAuthFailed."""
         now = dt_util.utcnow()
-        if self.data is not None and (wait := self._pace.wait):
-            error = self._pace.last_error
+        if self.data is not None and (wait := self.pace.wait):
+            error = self.pace.last_error
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key=error_key(error) if error else "cannot_connect",
@@ -268,14 +272,15 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             )
         try:
             async with self.ledger.lock:
-                await self._poll(now)
-            self._poll_succeeded()
+                asked = await self._poll(now)
+            if asked:
+                self._poll_succeeded()
         except FlatPeakAuthenticationError as error:
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN, translation_key=error_key(error)
             ) from error
         except FlatPeakError as error:
-            self._pace.failed(error, self.location_id)
+            self.pace.failed(error, self.location_id)
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key=error_key(error),
@@ -303,7 +308,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """Return the last problem that lasts, in a word."""
         return problem_of(
             self.ledger.journal,
-            self._pace,
+            self.pace,
             list(self._failures.values()),
             wrong_clock=bool(skew(self.client)),
         )
@@ -311,15 +316,22 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     @callback
     def _poll_succeeded(self) -> None:
         """Go on with what waited for FlatPeak to answer."""
-        if self._pace.last_error is not None:
+        if self.pace.last_error is not None:
             self._push_soon()
-        self._pace.succeeded()
+        self.pace.succeeded()
+        self.pace.priced(EVERYTHING)
+        self.polled = dt_util.utcnow()
 
-    async def _poll(self, now: datetime) -> None:
-        """Ask for what is due. Raises FlatPeakError and HomeAssistantError."""
-        if self._full_poll_due is None or now >= self._full_poll_due:
+    async def _poll(self, now: datetime) -> bool:
+        """Ask for what is due, and return whether anything was.
+
+        Raises FlatPeakError and HomeAssistantError.
+        """
+        full = self._full_poll_due is None or now >= self._full_poll_due
+        in_trouble = self._in_trouble
+        if full:
             new_day = self._facts_of != local_date(now, self._zone)
-            await self._learn_location(read=new_day)
+            await self._learn_location(read=new_day or in_trouble)
             await self._ask_prices(now, anew=new_day)
             self._facts_of = local_date(now, self._zone)
             if new_day:
@@ -338,11 +350,15 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 await self.ledger.async_fold(now, self._zone)
             await self.async_check_dashboard()
             self._full_poll_due = self._next_full_poll(now)
+        elif in_trouble:
+            await self._learn_location(read=True)
+            await self._ask_prices(now, anew=False)
         periods = self._periods(now)
         for direction, report in self._reports.items():
             self._reported[direction] = await report.async_figures(periods, now)
         if sold := self._reports.get(TariffDirection.EXPORT):
             await self._learn_earning_sign(sold.today)
+        return full or in_trouble or bool(self._reports)
 
     async def _let_go(self, now: datetime) -> None:
         """Give up unconfirmed records of meters that were removed: nobody is asked.
@@ -357,10 +373,17 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 await self.ledger.async_book(lines)
                 await self.ledger.async_write(journal)
 
+    @property
+    def _in_trouble(self) -> bool:
+        """Return whether FlatPeak lacks what somebody may give it at any time."""
+        journal, meters = self.ledger.journal, self.meters.values()
+        return lacks_something(self.pace.standing, journal.facts, meters)
+
     async def _review(self, key: str, since: datetime, now: datetime) -> None:
         """Look at a meter's records again; what is wrong with one is not with all."""
         stream = self.ledger.journal.meters[key].stream
-        if not self._pace.may_ask_for(stream):
+        # The report of a device that is gone is empty, which would look like a loss.
+        if not self.pace.may_ask_for(stream) or self.pace.refuses(stream.owner):
             return
         direction = TariffDirection(stream.tariff_direction)
         grid = grid_keys(self.meters.values(), direction)
@@ -379,7 +402,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             )
         except (FlatPeakPriceUnavailableError, FlatPeakRefusedError) as error:
             _LOGGER.debug("No second look at %s: %s", self.meters[key].title, error)
-            self._pace.failed(error, stream.owner, stream.tariff_direction)
+            self.pace.failed(error, stream.owner, stream.tariff_direction)
             return
         await self.ledger.async_book(review.lines)
         self.differences[key] = review.differences
@@ -414,7 +437,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 )
             except (FlatPeakPriceUnavailableError, FlatPeakRefusedError) as error:
                 _LOGGER.debug("No look at what others recorded: %s", error)
-                self._pace.failed(error, self.location_id, direction)
+                self.pace.failed(error, self.location_id, direction)
                 continue
             await self.ledger.async_book(lines)
 
@@ -430,7 +453,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         if direction in self._reports or not self.has_grid_meter:
             return False
         tariff = direction is TariffDirection.IMPORT or self.sells
-        return tariff and self._pace.may_ask(self.location_id, direction)
+        return tariff and self.pace.may_ask(self.location_id, direction)
 
     def _own_journal(self) -> Journal:
         """Return the journal without removed meters that recorded on the location.
@@ -461,6 +484,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         # The timer counts whole seconds, and must not run before what is due.
         wait = self._next_full_poll(now) - now + timedelta(seconds=1)
         failed = self._full_poll_due is None or self._full_poll_due <= now
+        if self._in_trouble:
+            wait = min(wait, POLL_TROUBLE)
         return min(wait, POLL_REPORT) if failed or self._reports else wait
 
     async def _learn_location(self, *, read: bool) -> None:
@@ -470,6 +495,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         facts = journal.facts
         if read:
             location = await self.client.async_get_location(self.location_id)
+            self.pace.succeeded(self.location_id)
             facts = replace(
                 facts,
                 timezone=location.timezone,
@@ -569,7 +595,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """
         now = dt_util.utcnow()
         asked = self._clock_asked
-        if not skew(self.client) or not self._pace.may_ask():
+        if not skew(self.client) or not self.pace.may_ask():
             return
         if asked is not None and timedelta(0) <= now - asked < PRICE_PAUSE:
             return
@@ -579,7 +605,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         except FlatPeakAuthenticationError:
             raise
         except FlatPeakError as error:
-            self._pace.failed(error, self.location_id)
+            self.pace.failed(error, self.location_id)
 
     def _sold(self) -> list[PricedWindow]:
         """Return the latest priced window of each export meter."""
@@ -613,9 +639,28 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.differences,
             self._gone,
             skew(self.client),
+            watch_service(self._view()),
             dt_util.utcnow(),
         )
         self._plan_rollover()
+
+    def _view(self) -> View:
+        """Return what is known of FlatPeak's side at this moment."""
+        journal, book = self.ledger.journal, self.ledger.book
+        signs_in = self.config_entry.async_get_active_flows(self.hass, {SOURCE_REAUTH})
+        return View(
+            standing=self.pace.standing,
+            journal=journal,
+            meters=self.meters.values(),
+            location_id=self.location_id,
+            name=self.config_entry.title,
+            now=dt_util.utcnow(),
+            began=self._began,
+            is_priced=lambda item: is_priced(book, item),
+            waits=journal.facts.other_writer
+            or skew(self.client) is not None
+            or any(signs_in),
+        )
 
     @callback
     def _plan_rollover(self) -> None:

@@ -99,7 +99,9 @@ class Exchange:
         answer = await self.client.async_submit_record(
             self.record(item, state), include_carbon=self._include_carbon
         )
-        self.pace.succeeded()
+        self.pace.succeeded(state.stream.owner)
+        if answer.item.cost:
+            self.pace.has_price(state.stream.tariff_direction)
         return self.line(item, Origin.INSTANT, answer.item, answer.currency_code)
 
     async def async_quote(self, item: Queued, state: MeterState) -> PricedWindow:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.loader import async_get_loaded_integration
 
 from .const import DOMAIN
 from .journal import Status
@@ -32,6 +33,15 @@ class Issue(StrEnum):
     CURRENCY = "currency"  # the dashboard has another one
     DASHBOARD_COST = "dashboard_cost"  # it shows no cost, and we have one
     DASHBOARD_SENSOR = "dashboard_sensor"  # it sums up what begins anew each day
+    ACCOUNT_DISABLED = "account_disabled"
+    LOCATION_REFUSED = "location_refused"  # the key is good, the location is not ours
+    LOCATION_NOT_FOUND = "location_not_found"
+    DEVICE_REFUSED = "device_refused"  # the one that a meter is recorded on
+    NO_TARIFF = "no_tariff"  # for what a meter buys or sells
+    TARIFF_PENDING = "tariff_pending"  # for more than a day
+    PRICE_MISSING = "price_missing"  # for more than a day
+    UNREACHABLE = "unreachable"  # for more than a day
+    RECORDS_WAITING = "records_waiting"  # for more than a day, and nobody knows why
 
 
 # Those that ask for a decision; the others go away when their cause does.
@@ -44,16 +54,6 @@ FIXABLE = {
     Issue.SOURCE_MISSING,
     Issue.SOURCE_SILENT,
 }
-DASHBOARD_PAGE = (
-    "https://github.com/flatpeak-ha/flatpeak/blob/main/docs/energy-dashboard.md"
-)
-PAGES = {
-    Issue.CURRENCY: DASHBOARD_PAGE,
-    Issue.DASHBOARD_COST: DASHBOARD_PAGE,
-    Issue.DASHBOARD_SENSOR: DASHBOARD_PAGE,
-}
-
-
 # What the records are that an issue asks about.
 STUCK = {
     Issue.REFUSED: Status.SET_ASIDE,
@@ -61,10 +61,25 @@ STUCK = {
     Issue.UNCONFIRMED: Status.ATTEMPTED,
 }
 
+# Nothing at all can be recorded while they last.
+ERRORS = {
+    Issue.ACCOUNT_DISABLED,
+    Issue.LOCATION_REFUSED,
+    Issue.LOCATION_NOT_FOUND,
+    Issue.OTHER_WRITER,
+}
+
 
 def issue_id(entry_id: str, issue: Issue, meter: str = LOCATION) -> str:
     """Return the id of an issue of a meter (key), or of the location."""
     return f"{issue}_{entry_id}_{meter}"
+
+
+@callback
+def learn_more_url(hass: HomeAssistant, issue: Issue) -> str:
+    """Return the section of the documentation that explains an issue."""
+    base = async_get_loaded_integration(hass, DOMAIN).documentation
+    return f"{base}/blob/HEAD/docs/repairs.md#{issue}"
 
 
 @callback
@@ -90,8 +105,10 @@ def async_set_issue(
         DOMAIN,
         identity,
         is_fixable=issue in FIXABLE,
-        learn_more_url=PAGES.get(issue),
-        severity=ir.IssueSeverity.WARNING,
+        learn_more_url=learn_more_url(hass, issue),
+        severity=(
+            ir.IssueSeverity.ERROR if issue in ERRORS else ir.IssueSeverity.WARNING
+        ),
         translation_key=issue,
         translation_placeholders={**names, **placeholders},
         data={"entry_id": entry.entry_id, "issue": issue, "meter": key},
@@ -121,3 +138,14 @@ def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     ]
     for identity in ours:
         ir.async_delete_issue(hass, DOMAIN, identity)
+
+
+@callback
+def open_issues(hass: HomeAssistant, entry: ConfigEntry) -> list[tuple[str, str]]:
+    """Return what is wrong with an entry at the moment: issue and meter key."""
+    return [
+        (str(about["issue"]), str(about["meter"]))
+        for (domain, _), issue in ir.async_get(hass).issues.items()
+        if domain == DOMAIN and issue.active
+        if (about := issue.data or {}).get("entry_id") == entry.entry_id
+    ]

@@ -10,12 +10,15 @@ from homeassistant.util import dt as dt_util
 from .book import Book
 from .decisions import held_records, stuck
 from .doubt import doubted
-from .issues import STUCK, Issue, async_forget_meters, async_set_issue
+from .issues import LOCATION, STUCK, Issue, async_forget_meters, async_set_issue
 from .journal import Journal, Queued
 from .metering import PricedWindow
 from .meters import Meter
 from .review import Difference
+from .service_watch import DEVICE_ISSUES, SERVICE_ISSUES, Service
 from .source_watch import SOURCE_ISSUES, source_problem
+
+METER_ISSUES = (Issue.QUARANTINE, *STUCK, Issue.DIFFERENCE, Issue.DOUBTED_PRICE)
 
 
 @callback
@@ -28,6 +31,7 @@ def async_show(
     differences: Mapping[str, Sequence[Difference]],
     gone: Collection[str],
     ahead: timedelta | None,
+    service: Service,
     now: datetime,
 ) -> None:
     """Raise what is due, and clear what is cured.
@@ -40,18 +44,24 @@ def async_show(
     wrong = ahead and {"minutes": f"{ahead / timedelta(minutes=1):+.0f}"}
     async_set_issue(hass, entry, Issue.CLOCK, wrong or None)
     async_forget_meters(hass, entry, [meter.key for meter in meters])
+    for issue in SERVICE_ISSUES:
+        async_set_issue(hass, entry, issue, service.problems.get((issue, LOCATION)))
     for meter in meters:
         figures: Mapping[Issue, Mapping[str, str] | None] = {
             Issue.QUARANTINE: _of_quarantine(held_records(journal, meter.key), meter),
             **{
                 issue: _of_records(stuck(journal, book, meter.key, now, status))
                 for issue, status in STUCK.items()
+                if issue is not Issue.UNCONFIRMED or meter.key not in service.undecided
             },
             Issue.DIFFERENCE: _of_differences(differences.get(meter.key, ())),
             Issue.DOUBTED_PRICE: _of_doubted(doubted(book, meter.key, now)),
         }
-        for issue, placeholders in figures.items():
-            async_set_issue(hass, entry, issue, placeholders, meter)
+        for issue in METER_ISSUES:
+            async_set_issue(hass, entry, issue, figures.get(issue), meter)
+        for issue in DEVICE_ISSUES:
+            lasting = service.problems.get((issue, meter.key))
+            async_set_issue(hass, entry, issue, lasting, meter)
         state = journal.meters.get(meter.key)
         problem = source_problem(hass, meter, state, now, gone)
         for issue in SOURCE_ISSUES:

@@ -52,7 +52,8 @@ class Outbox:
                 for item in waiting
                 if item.meter == meter and not self._exchange.carries(item)
             ]
-            if len(many) > BATCH_ABOVE and self._batches.takes(meter):
+            refused = self._exchange.pace.refuses(meters[meter].stream.owner)
+            if len(many) > BATCH_ABOVE and self._batches.takes(meter) and not refused:
                 return many[:MAX_BATCH_RECORDS]
         return waiting[:ROUND]
 

@@ -1,7 +1,7 @@
 """When FlatPeak may be asked again, and what it could not do."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from .api import (
@@ -16,6 +16,15 @@ PRICE_PAUSE = timedelta(minutes=15)  # FlatPeak documentation, "Errors"
 SHORTEST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 EVERYTHING = ""
+REPORT = "/costs/interval"  # of the past: says nothing about the tariff of today
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What goes wrong in the same way, and since when."""
+
+    error: FlatPeakError
+    since: datetime
 
 
 @dataclass(slots=True)
@@ -24,6 +33,35 @@ class Backoff:
 
     until: datetime | None = None
     failures: int = 0
+    disabled: bool = False  # FlatPeak says so
+    trouble: Trouble | None = None  # why nothing comes at the moment
+    answered: datetime | None = None  # when FlatPeak last did what was asked
+    mended: datetime | None = None  # when something ended that had lasted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How we stand with FlatPeak: what it said last, of the account and the rest.
+
+    Attributes:
+        disabled: Whether the account is switched off.
+        trouble: Why nothing comes at the moment, if nothing below says it.
+        answered: When FlatPeak last did what was asked of this account.
+        refused: Owners (location, devices) that we may not use.
+        unpriced: Tariff directions without a price.
+        good: When an owner was last seen to be ours to use.
+        priced: Tariff directions whose last answer had a price.
+        mended: When any of this ended that had lasted for an hour.
+    """
+
+    disabled: bool = False
+    trouble: Trouble | None = None
+    answered: datetime | None = None
+    refused: Mapping[str, Trouble] = field(default_factory=dict)
+    unpriced: Mapping[str, Trouble] = field(default_factory=dict)
+    good: Mapping[str, datetime] = field(default_factory=dict)
+    priced: frozenset[str] = frozenset()
+    mended: datetime | None = None
 
 
 class Pace:
@@ -37,6 +75,10 @@ class Pace:
         self._backoff = backoff or Backoff()
         self._pauses: dict[str, datetime] = {}
         self._unpriced: set[str] = set()  # tariff directions that lacked a price
+        self._refused: dict[str, Trouble] = {}  # by owner
+        self._no_price: dict[str, Trouble] = {}  # by tariff direction
+        self._good: dict[str, datetime] = {}  # by owner
+        self._priced: set[str] = set()  # tariff directions
         self.last_error: FlatPeakError | None = None
 
     def may_ask(self, owner: str = EVERYTHING, direction: str = EVERYTHING) -> bool:
@@ -55,6 +97,10 @@ class Pace:
         until = self._backoff.until
         return max(until - self._utcnow(), timedelta(0)) if until else timedelta(0)
 
+    def refuses(self, owner: str) -> bool:
+        """Return whether FlatPeak did not let us use an owner when last asked."""
+        return owner in self._refused
+
     def lacks_price(self, direction: str) -> bool:
         """Return whether a tariff had no price when it was last asked for one."""
         return direction in self._unpriced
@@ -63,12 +109,60 @@ class Pace:
         """Note that a tariff has a price."""
         self._unpriced.discard(direction)
         self._pauses.pop(direction, None)
+        self.has_price(direction)
 
-    def succeeded(self) -> None:
-        """Note that FlatPeak answers: what comes next need not wait."""
+    def has_price(self, direction: str) -> None:
+        """Note that one of a tariff's prices is known; another may be missing."""
+        self._mend(self._no_price.pop(direction, None))
+        self._priced.add(direction)
+
+    def listed(self, direction: str, lacked: FlatPeakError | None) -> None:
+        """Note that there is a price list, where `lacked` was said before.
+
+        It is no proof that a record which lacked a price has one now.
+        """
+        trouble = self._no_price.get(direction)
+        if trouble is None or trouble.error is lacked:
+            self.has_price(direction)
+
+    def succeeded(self, owner: str = EVERYTHING) -> None:
+        """Note that FlatPeak answers: what comes next need not wait.
+
+        Named is an owner that turned out to be ours to use.
+        """
+        now = self._utcnow()
         self._backoff.failures = 0
         self._backoff.until = None
+        self._mend(self._backoff.trouble)
+        if self._backoff.disabled:
+            self._backoff.mended = now
+        self._backoff.disabled = False
+        self._backoff.trouble = None
+        self._backoff.answered = now
         self.last_error = None
+        if owner:
+            self._good[owner] = now
+            self._mend(self._refused.pop(owner, None))
+            self._pauses.pop(owner, None)
+
+    @property
+    def failures(self) -> int:
+        """Return how often in a row nothing came."""
+        return self._backoff.failures
+
+    @property
+    def standing(self) -> Standing:
+        """Return how we stand with FlatPeak."""
+        return Standing(
+            disabled=self._backoff.disabled,
+            trouble=self._backoff.trouble,
+            answered=self._backoff.answered,
+            refused=dict(self._refused),
+            unpriced=dict(self._no_price),
+            good=dict(self._good),
+            priced=frozenset(self._priced),
+            mended=self._backoff.mended,
+        )
 
     def failed(
         self,
@@ -82,14 +176,40 @@ class Pace:
         match error:
             case FlatPeakPriceUnavailableError():
                 self._unpriced.add(direction)
+                if REPORT not in error.request or not direction:
+                    self._priced.discard(direction)
+                    self._no_price[direction] = self._noted(
+                        self._no_price.get(direction), error
+                    )
                 self._pauses[direction] = now + PRICE_PAUSE
             case FlatPeakRefusedError():
+                self._refused[owner] = self._noted(self._refused.get(owner), error)
                 self._pauses[owner] = now + LONGEST_PAUSE
             case FlatPeakAccountDisabledError():
+                self._backoff.disabled = True
                 self._backoff.until = now + LONGEST_PAUSE
             case _:
+                before = self._backoff.trouble
+                since = before.since if before else now
+                self._backoff.trouble = Trouble(error=error, since=since)
                 longer = SHORTEST_PAUSE * 2 ** min(self._backoff.failures, 10)
                 asked = timedelta(seconds=error.retry_after or 0)
                 pause = max(min(longer, LONGEST_PAUSE), asked)
                 self._backoff.until = now + pause
                 self._backoff.failures += 1
+
+    def _noted(self, before: Trouble | None, error: FlatPeakError) -> Trouble:
+        """Return a trouble, which lasts as long as FlatPeak says the same."""
+        same = (
+            before is not None
+            and type(before.error) is type(error)
+            and before.error.code == error.code
+        )
+        since = before.since if before and same else self._utcnow()
+        return Trouble(error=error, since=since)
+
+    def _mend(self, trouble: Trouble | None) -> None:
+        """Note that a trouble has ended, where it had lasted."""
+        now = self._utcnow()
+        if trouble and now - trouble.since >= LONGEST_PAUSE:
+            self._backoff.mended = now

@@ -7,6 +7,7 @@ import logging
 
 from .api import (
     FlatPeakClient,
+    FlatPeakError,
     FlatPeakPriceUnavailableError,
     PriceList,
     TariffDirection,
@@ -28,6 +29,7 @@ class Prices:
         self._client = client
         self._location_id = location_id
         self._known: dict[TariffDirection, PriceList] = {}
+        self._lacked: dict[TariffDirection, FlatPeakError] = {}
 
     def now(self, direction: TariffDirection, now: datetime) -> Decimal | None:
         """Return the money per kWh at an instant; None is unknown."""
@@ -78,8 +80,11 @@ class Prices:
             )
         except FlatPeakPriceUnavailableError as error:
             self._known.pop(direction, None)
+            self._lacked[direction] = error
             self._pace.failed(error, direction=direction)
             _LOGGER.debug("No %s price: %s", direction, error)
+        else:
+            self._pace.listed(direction, self._lacked.pop(direction, None))
 
 
 def _sign(amount: Decimal) -> int:

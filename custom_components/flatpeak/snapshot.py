@@ -254,7 +254,7 @@ def meter_figures(
             (
                 item.window.start
                 for item in waiting
-                if item.status in UNDER_WAY and not _is_priced(book, item)
+                if item.status in UNDER_WAY and not is_priced(book, item)
             ),
             default=state.cut_until,
         ),
@@ -275,7 +275,7 @@ def _totals(days: Mapping[date, Total], periods: Periods) -> dict[str, Any]:
     }
 
 
-def _is_priced(book: Book, item: Queued) -> bool:
+def is_priced(book: Book, item: Queued) -> bool:
     """Return whether a record that is under way has a price already, by a quote."""
     line = book.get(item.meter, item.window.start)
     return line is not None and line.money is not None

@@ -51,7 +51,9 @@ _AT_LOGIN: dict[int, type[FlatPeakError]] = {
 }
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_LOOKS_SECRET = re.compile(r"\b(?:acc|cus|dev|loc|sk)_\w+|\beyJ[\w.-]+", re.IGNORECASE)
+_LOOKS_SECRET = re.compile(
+    r"\b(?:acc|cus|dev|loc|sk)_\w+|\beyJ[\w.-]+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE
+)
 _MASK = "***"
 LONGEST_DETAIL = 200
 _LONGEST_WAIT = 24 * 3600.0
@@ -150,7 +152,8 @@ def redact(said: str, secrets: Iterable[str]) -> str:
     longest_first = sorted(filter(None, secrets), key=len, reverse=True)
     line = " ".join(said.split())
     for secret in longest_first:
-        line = re.sub(re.escape(secret), _MASK, line, flags=re.IGNORECASE)
+        words = r"\s*".join(re.escape(word) for word in secret.split())
+        line = re.sub(words, _MASK, line, flags=re.IGNORECASE)
     return _LOOKS_SECRET.sub(_MASK, line)
 
 

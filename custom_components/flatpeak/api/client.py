@@ -6,7 +6,7 @@ its bearer token to everything else, for as long as `expires_in` says.
 
 import asyncio
 from base64 import b64encode
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -57,6 +57,7 @@ from .models import (
 from .once import send_once
 from .resources import (
     Session,
+    private_words,
     read_batch,
     read_device,
     read_location,
@@ -153,6 +154,9 @@ class FlatPeakClient:
         self._basic = b64encode(f"{account_id}:{api_key}".encode()).decode()
         self._lock = asyncio.Lock()
         self._session: Session | None = None
+        # An older token may still be good, and come back in an error.
+        self._tokens: deque[str] = deque(maxlen=8)
+        self._private: set[str] = set()  # where people live, once FlatPeak said it
         self._renew_at = 0.0
         self._requests = 0
         self._by_day: Counter[date] = Counter()
@@ -388,6 +392,7 @@ class FlatPeakClient:
         margin = min(_REFRESH_MARGIN, session.seconds / 2)
         self._renew_at = asked + session.seconds - margin
         self._session = session
+        self._tokens.append(session.token)
         return session
 
     async def _send(
@@ -468,7 +473,10 @@ class FlatPeakClient:
                 at_login=call is _LOGIN,
             )
         try:
-            return read(load(answer.raw))
+            body = load(answer.raw)
+            if call.path.startswith("/locations"):
+                self._private |= private_words(body)
+            return read(body)
         except ValueError as error:
             problem = str(error)
         raise FlatPeakMalformedAnswerError(
@@ -480,8 +488,8 @@ class FlatPeakClient:
 
     def _secrets(self, call: _Call) -> set[str]:
         """Return all that must not be in a text about a request."""
-        token = {self._session.token} if self._session else set()
-        return {self._account_id, self._api_key, self._basic} | token | call.ids
+        ours = {self._account_id, self._api_key, self._basic}
+        return ours | {*self._tokens} | self._private | call.ids
 
 
 def _period(start: datetime, end: datetime) -> dict[str, str]:

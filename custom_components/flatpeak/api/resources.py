@@ -37,6 +37,8 @@ from .wire import (
 )
 
 _ADDRESS = ("address_line1", "address_line2", "post_code", "city", "country_code")
+_PRIVATE = ("address_line1", "address_line2", "post_code", "city", "state")
+_SHORT = 2
 _PRICE = (("price", "value"), ("tariff", "rate"), ("tariff", "cost"))
 
 
@@ -90,6 +92,20 @@ def read_location(body: JsonObject) -> Location:
         address=", ".join(filter(None, lines)) or None,
         city=text(postal, "city"),
     )
+
+
+def private_words(body: JsonObject) -> set[str]:
+    """Return what a location, or a list of them, says of where people live.
+
+    What has less than three characters would mask half of every text.
+    """
+    entries = objects(body, "data") if "data" in body else [body]
+    postals = [
+        mapping(entry.get("postal_address") or {}, "postal_address")
+        for entry in entries
+    ]
+    words = (text(postal, name) or "" for postal in postals for name in _PRIVATE)
+    return {word for word in words if len(word) > _SHORT}
 
 
 def read_location_status(body: JsonObject) -> LocationStatus:
