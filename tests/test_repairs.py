@@ -318,8 +318,9 @@ async def test_scenario_22_source_replaced(
     key = meter_key(grid)
     subentry = grid.subentries[PUMP]
     late = {**subentry.data, CONF_REPORTING: Reporting.HOURLY.value}
-    home.hass.config_entries.async_update_subentry(grid, subentry, data=late)
     before = home.value("energy_today", key)
+    home.hass.config_entries.async_update_subentry(grid, subentry, data=late)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
     home.hass.states.async_remove(PUMP)
     await home.go_to(BEGIN + timedelta(hours=25))
     coordinator: FlatPeakCoordinator = grid.runtime_data

@@ -180,8 +180,8 @@ class SourceFlow(FlatPeakRepairFlow):
             CONF_SOURCE_REGISTRY_ID: async_registry_id(self.hass, source),
             CONF_REPORTING: Reporting.CONTINUOUS.value,
         }
+        # The entry's update listener reloads it.
         self.hass.config_entries.async_update_subentry(entry, subentry, data=data)
-        self.hass.config_entries.async_schedule_reload(entry.entry_id)
         return self.async_create_entry(data={})
 
 
