@@ -125,7 +125,7 @@ async def test_a_newer_version_is_refused(hass: HomeAssistant, folder: Path) -> 
         b'{"version":1,"facts":{},"meters":{},"outbox":[[1,2]]}',
         b'{"version":1,"facts":{},"meters":{},"outbox":["abcdefghi"]}',
         b'{"version":1,"facts":{},"meters":{},"outbox":[["a",1e300,2,3,4,0,0,"new",null]]}',
-        b'{"version":1,"facts":{},"meters":{},"outbox":[["a",1,2,3,4,0,0,"lost",null]]}',
+        b'{"version":1,"facts":{},"meters":{},"outbox":[["a",1,2,3,4,0,0,"vanished",null]]}',
     ],
 )
 async def test_invariant_4_an_entry_with_a_past_never_starts_empty(
