@@ -398,4 +398,4 @@ def test_scenario_28_less_than_a_wh_is_ours_alone() -> None:
     found, again = revised("meter", windows, [line], Rule.REPLACES)
     assert again == []
     assert found[0] == ("meter", replace(line, mwh=1_400))
-    assert (found[1][1].origin, found[1][1].money) == (Origin.CARRIED, 0)
+    assert (found[1][1].origin, found[1][1].money) == (Origin.CARRIED, Decimal(0))
