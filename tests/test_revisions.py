@@ -21,8 +21,9 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
 from custom_components.flatpeak.journal import Journal
-from custom_components.flatpeak.metering import Origin, PricedWindow, Rule
+from custom_components.flatpeak.metering import Origin, PricedWindow, Rule, Window
 from custom_components.flatpeak.review import Difference
+from custom_components.flatpeak.revisions import revised
 
 from .desk import is_quote, is_record
 from .home import ACCOUNT, KEY, Home
@@ -379,3 +380,22 @@ def differences(entry: MockConfigEntry) -> list[Difference]:
     """Return the differences that the repair shows."""
     (shown,) = coordinator_of(entry).differences.values()
     return list(shown)
+
+
+def test_scenario_28_less_than_a_wh_is_ours_alone() -> None:
+    """FlatPeak's record is the same, and so is what it costs."""
+    line = PricedWindow(
+        start=FIRST,
+        end=FIRST + HOUR,
+        mwh=1_000,
+        money=Decimal("0.1"),
+        origin=Origin.INSTANT,
+    )
+    windows = [
+        Window(start=FIRST, end=FIRST + HOUR, mwh=1_400),
+        Window(start=FIRST + HOUR, end=FIRST + 2 * HOUR, mwh=300),
+    ]
+    found, again = revised("meter", windows, [line], Rule.REPLACES)
+    assert again == []
+    assert found[0] == ("meter", replace(line, mwh=1_400))
+    assert (found[1][1].origin, found[1][1].money) == (Origin.CARRIED, Decimal(0))

@@ -13,9 +13,9 @@ from .windows import boundaries, grouped, join
 TRAILING = timedelta(days=35)
 # What a sum did before, that settling has to know: a fall is in doubt for a day.
 RUN_UP = timedelta(days=2)
-# Where nearly all of so many windows have so many times the energy, more or less, or
-# more than can flow, the unit is another one: that is no revision.
-ENOUGH = 20
+# Where nearly all windows of so long a time have so many times the energy, more or
+# less, or more than can flow, the unit is another one: that is no revision.
+ENOUGH = timedelta(hours=20)
 MOST = 0.9
 FACTOR = 100
 
@@ -124,9 +124,10 @@ def _is_another_unit(
         for window in windows
         if (before := booked.get(window.start)) and before.mwh
     ]
-    odd = sum(
-        window.held > 0
-        or FACTOR * min(window.mwh, before.mwh) <= max(window.mwh, before.mwh)
+    odd = [
+        window.end - window.start
         for window, before in known
-    )
-    return odd >= max(ENOUGH, len(known) * MOST)
+        if window.held
+        or FACTOR * min(window.mwh, before.mwh) <= max(window.mwh, before.mwh)
+    ]
+    return sum(odd, timedelta()) >= ENOUGH and len(odd) >= MOST * len(known)
