@@ -228,6 +228,13 @@ LOCATION_SENSORS = (
         value_fn=lambda snapshot, _: snapshot.problem,
     ),
     *PERIOD_SENSORS,
+    FlatPeakSensorEntityDescription(
+        key="backfill_progress",
+        translation_key="backfill_progress",
+        native_unit_of_measurement=PERCENTAGE,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda snapshot, _: snapshot.backfill_progress,
+    ),
 )
 
 
