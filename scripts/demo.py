@@ -213,14 +213,23 @@ async def check(asked: Namespace) -> int:
     return 0
 
 
+def is_settled(rows: list[tuple[str, str, str]]) -> bool:
+    """Return whether all sensors have values, and no record or past is on its way."""
+    return all(
+        state not in WITHOUT_VALUE
+        and (not name.endswith("Pending records") or state == "0")
+        and (not name.endswith("History fetched") or state == "100")
+        for name, state, _ in rows
+    )
+
+
 async def until_valued(demo: Demo) -> list[tuple[str, str, str]]:
     """Return the sensors as soon as all have a value, or as they are in the end."""
     end = time.monotonic() + CHECK_SECONDS
     while True:
         async with demo.home.client() as ha:
             rows = await values(ha)
-        waiting = sum(state in WITHOUT_VALUE for _, state, _ in rows)
-        if (rows and not waiting) or time.monotonic() > end:
+        if (rows and is_settled(rows)) or time.monotonic() > end:
             return rows
         if not (demo.home.process.running and demo.simulator.running):
             raise RigError("a program has ended by itself")
