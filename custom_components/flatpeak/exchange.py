@@ -11,6 +11,7 @@ from .api import (
     EnergyDirection,
     FlatPeakClient,
     FlatPeakError,
+    FlatPeakInvalidRequestError,
     MeterRecord,
     TariffDirection,
 )
@@ -19,12 +20,19 @@ from .journal import MeterState, Queued, Status
 from .metering import Expected, Origin, PricedWindow, Window, record_reference_id
 from .pace import Pace
 
+LOGIN = "GET /login"
+
 type Key = tuple[str, datetime]
 
 
 def key_of(item: Queued) -> Key:
     """Return what tells a record from all others of the entry."""
     return item.meter, item.window.start
+
+
+def is_refusal(error: FlatPeakError) -> bool:
+    """Return whether FlatPeak says no to a record, and not to our log-in."""
+    return isinstance(error, FlatPeakInvalidRequestError) and error.request != LOGIN
 
 
 def unsent(item: Queued) -> Queued:

@@ -8,10 +8,9 @@ from .api import (
     MAX_BATCH_RECORDS,
     FlatPeakAuthenticationError,
     FlatPeakError,
-    FlatPeakInvalidRequestError,
 )
 from .batches import Batches
-from .exchange import Exchange, Round, unsent
+from .exchange import Exchange, Round, is_refusal, unsent
 from .journal import Journal, MeterState, Queued, Status
 from .lookup import Lookups
 
@@ -132,7 +131,7 @@ class Outbox:
         self, error: FlatPeakError, item: Queued, state: MeterState, result: Round
     ) -> None:
         """Decide what a failed record is now, and how long to wait."""
-        refused = isinstance(error, FlatPeakInvalidRequestError)
+        refused = is_refusal(error)
         if error.may_be_stored:
             self._lookups.sent(item)
             result.change(replace(item, error=str(error) if refused else None))
