@@ -35,6 +35,7 @@ class Outbox:
         """Return what can be sent now, oldest first.
 
         It is a batch of one stream, of more than `ROUND` records, or a round of them.
+        Where nothing came last time one record finds out whether FlatPeak answers.
         """
         waiting = sorted(
             (
@@ -54,7 +55,7 @@ class Outbox:
             refused = self._exchange.pace.refuses(meters[meter].stream.owner)
             if len(many) > BATCH_ABOVE and self._batches.takes(meter) and not refused:
                 return many[:MAX_BATCH_RECORDS]
-        return waiting[:ROUND]
+        return waiting[: 1 if self._exchange.pace.failures else ROUND]
 
     async def async_send(
         self,
