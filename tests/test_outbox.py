@@ -160,7 +160,7 @@ async def desk(
 
 
 @pytest.mark.parametrize("name", [*TROUBLE, *STORED])
-async def test_invariant_4_failed_record(desk: Desk, name: str) -> None:
+async def test_invariant_4_scenario_05_failed_record(desk: Desk, name: str) -> None:
     """After any failure others go on where they can, and nothing is lost or twice."""
     trouble = {**TROUBLE, **STORED}[name]
     failed = desk.queue(IMPORT)
@@ -391,7 +391,7 @@ async def test_lookups_become_rare(desk: Desk) -> None:
     assert not any(map(is_record, requests)), "there is no witness"
 
 
-async def test_resent_only_with_a_visible_witness(desk: Desk) -> None:
+async def test_scenario_10_resent_only_with_a_visible_witness(desk: Desk) -> None:
     """As long as reports lag, their silence proves nothing."""
     desk.simulator.switches = replace(desk.simulator.switches, lag=7200)
     key = desk.queue(attempted=START + WINDOW)
@@ -481,7 +481,9 @@ async def test_invariant_12_no_price(desk: Desk, unpriced: Unpriced) -> None:
     desk.assert_settled()
 
 
-async def test_price_is_asked_for_before_the_next_record(desk: Desk) -> None:
+async def test_scenario_05_price_is_asked_for_before_a_record(
+    desk: Desk,
+) -> None:
     """After a missing price only a quote may fail again, which stores nothing."""
     desk.queue()
     desk.simulator.fail(INSTANT, **_price("no_price_data"))
