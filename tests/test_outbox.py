@@ -264,6 +264,18 @@ async def test_oldest_first_in_rounds(desk: Desk) -> None:
     desk.assert_settled()
 
 
+async def test_one_record_finds_out_whether_flatpeak_answers(desk: Desk) -> None:
+    """After a failure no more is marked as attempted than has to be."""
+    for number in range(3):
+        desk.queue(start=START + WINDOW * number)
+    desk.simulator.fail(INSTANT, status=429)
+    await desk.cycle(START + WINDOW * 3)
+    desk.now += 2 * MINUTE
+    assert len(desk.outbox.due(desk.journal.outbox, desk.journal.meters)) == 1
+    await desk.cycle()
+    desk.assert_settled()
+
+
 async def test_record_as_sent(desk: Desk) -> None:
     """A record carries its stream, its energy in whole Wh and an id of its own."""
     keys = [desk.queue(meter) for meter in (IMPORT, EXPORT, DEVICE)]
