@@ -205,7 +205,7 @@ def _stuck(desk: Desk) -> Journal:
     return desk.journal
 
 
-async def test_invariant_4_unconfirmed_after_a_day(desk: Desk) -> None:
+async def test_invariant_4_scenario_10_unconfirmed_after_a_day(desk: Desk) -> None:
     """It is listed, and nothing but the user's word sends it again or leaves it out."""
     journal = _stuck(desk)
     book = desk.book

@@ -9,6 +9,7 @@ import pytest
 from custom_components.flatpeak import book, journal
 
 from .home import ACCOUNT, Home
+from .simulator.faults import FaultKind
 
 BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -60,3 +61,21 @@ async def test_invariant_4_bytes_of_a_day(home: Home, written: Counter[str]) -> 
     assert written["journal"] + written["book"] < BUDGET * len(METERS)
     assert written["book"] < 5_000 * len(METERS)
     assert written["writes"] < 2 * 48 + 20, "for the whole entry"
+
+
+@pytest.mark.parametrize("others", [3, 9])
+async def test_invariant_4_bytes_of_a_day_offline(
+    home: Home, written: Counter[str], others: int
+) -> None:
+    """A list of records that grows all day is short enough, however many meters."""
+    meters = {"sensor.grid_import": ("import", "grid")}
+    meters |= {f"sensor.device_{n}": ("import", "device") for n in range(others)}
+    for source in meters:
+        home.add_sensor(source)
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    entry = home.add_entry(location, meters, window=30)
+    await home.set_up(entry)
+    home.simulator.fail("*", times=None, kind=FaultKind.DROP)
+    await home.live(BEGIN + DAY, lambda _: dict.fromkeys(meters, 0.07))
+    assert len(entry.runtime_data.ledger.journal.outbox) == 48 * len(meters)
+    assert written["journal"] + written["book"] < BUDGET * len(meters)

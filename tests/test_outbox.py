@@ -160,7 +160,7 @@ async def desk(
 
 
 @pytest.mark.parametrize("name", [*TROUBLE, *STORED])
-async def test_invariant_4_failed_record(desk: Desk, name: str) -> None:
+async def test_invariant_4_scenario_05_failed_record(desk: Desk, name: str) -> None:
     """After any failure others go on where they can, and nothing is lost or twice."""
     trouble = {**TROUBLE, **STORED}[name]
     failed = desk.queue(IMPORT)
@@ -261,6 +261,18 @@ async def test_oldest_first_in_rounds(desk: Desk) -> None:
     assert [request.body["start_time"] for request in requests] == [
         start.isoformat().replace("+00:00", "Z") for start in starts
     ]
+    desk.assert_settled()
+
+
+async def test_one_record_finds_out_whether_flatpeak_answers(desk: Desk) -> None:
+    """After a failure no more is marked as attempted than has to be."""
+    for number in range(3):
+        desk.queue(start=START + WINDOW * number)
+    desk.simulator.fail(INSTANT, status=429)
+    await desk.cycle(START + WINDOW * 3)
+    desk.now += 2 * MINUTE
+    assert len(desk.outbox.due(desk.journal.outbox, desk.journal.meters)) == 1
+    await desk.cycle()
     desk.assert_settled()
 
 
@@ -391,7 +403,7 @@ async def test_lookups_become_rare(desk: Desk) -> None:
     assert not any(map(is_record, requests)), "there is no witness"
 
 
-async def test_resent_only_with_a_visible_witness(desk: Desk) -> None:
+async def test_scenario_10_resent_only_with_a_visible_witness(desk: Desk) -> None:
     """As long as reports lag, their silence proves nothing."""
     desk.simulator.switches = replace(desk.simulator.switches, lag=7200)
     key = desk.queue(attempted=START + WINDOW)
@@ -481,7 +493,9 @@ async def test_invariant_12_no_price(desk: Desk, unpriced: Unpriced) -> None:
     desk.assert_settled()
 
 
-async def test_price_is_asked_for_before_the_next_record(desk: Desk) -> None:
+async def test_scenario_05_price_is_asked_for_before_a_record(
+    desk: Desk,
+) -> None:
     """After a missing price only a quote may fail again, which stores nothing."""
     desk.queue()
     desk.simulator.fail(INSTANT, **_price("no_price_data"))

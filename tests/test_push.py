@@ -144,7 +144,7 @@ def full_disk(folder: Path) -> Iterator[None]:
     away.rename(storage)
 
 
-async def test_nothing_is_sent_that_is_not_on_disk(
+async def test_scenario_07_nothing_is_sent_that_is_not_on_disk(
     home: Home,
     entry: MockConfigEntry,
     hass_config_dir: str,
@@ -242,7 +242,7 @@ async def test_unload_during_a_request(
     assert_settled(home, entry, 9)
 
 
-async def test_nothing_is_sent_while_stopping(
+async def test_scenario_07_nothing_is_sent_while_stopping(
     home: Home, entry: MockConfigEntry
 ) -> None:
     """Home Assistant that stops may not be able to write any more."""

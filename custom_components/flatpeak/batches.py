@@ -11,11 +11,10 @@ import logging
 from .api import (
     FlatPeakAuthenticationError,
     FlatPeakError,
-    FlatPeakInvalidRequestError,
     FlatPeakNotFoundError,
     MeterBatch,
 )
-from .exchange import Exchange, Round, unsent
+from .exchange import Exchange, Round, is_refusal, unsent
 from .journal import MeterState, Queued, Status
 from .metering import record_reference_id
 from .turns import Turns
@@ -152,7 +151,7 @@ class Batches:
         result: Round,
     ) -> None:
         """Decide what the records of a batch are that was not taken, or may be."""
-        refused = isinstance(error, FlatPeakInvalidRequestError)
+        refused = is_refusal(error)
         for item in items:
             if error.may_be_stored:
                 said = str(error) if refused else None

@@ -11,6 +11,7 @@ from .api import (
     EnergyDirection,
     FlatPeakClient,
     FlatPeakError,
+    FlatPeakInvalidRequestError,
     MeterRecord,
     TariffDirection,
 )
@@ -18,6 +19,8 @@ from .book import Book, Line
 from .journal import MeterState, Queued, Status
 from .metering import Expected, Origin, PricedWindow, Window, record_reference_id
 from .pace import Pace
+
+LOGIN = "GET /login"
 
 type Key = tuple[str, datetime]
 
@@ -27,9 +30,14 @@ def key_of(item: Queued) -> Key:
     return item.meter, item.window.start
 
 
+def is_refusal(error: FlatPeakError) -> bool:
+    """Return whether FlatPeak says no to a record, and not to our log-in."""
+    return isinstance(error, FlatPeakInvalidRequestError) and error.request != LOGIN
+
+
 def unsent(item: Queued) -> Queued:
     """Return a record that was to be sent and certainly is not stored: as before."""
-    return replace(item, status=Status.NEW, tries=item.tries - 1)
+    return replace(item, status=Status.NEW, attempted=None, tries=item.tries - 1)
 
 
 @dataclass(slots=True)

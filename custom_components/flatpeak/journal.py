@@ -6,7 +6,7 @@ raises; nothing is sent before the write that holds it.
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 import json
 from pathlib import Path
@@ -17,7 +17,8 @@ from homeassistant.util.file import write_utf8_file_atomic
 
 from .metering import Anchor, Lengths, Quality, Rule, Slice, Stream, Window
 
-VERSION = 2  # 1 lacked the account's habits, batches and tries
+# 1 lacked the account's habits, batches and tries; 2 named the meter of each record.
+VERSION = 3
 
 # Estimated, partial, status, attempted, held, tries, batch and error of most records.
 # Those at the end that are so are left out: after a day offline it is a long list.
@@ -122,16 +123,18 @@ def read_journal(path: Path) -> Journal | None:
         return None
     if data["version"] > VERSION:
         raise JournalVersionError(str(data["version"]))
+    keys = dict(enumerate(data["meters"]))
     return Journal(
         facts=_facts(data["facts"]),
         meters={key: _meter(value) for key, value in data["meters"].items()},
-        outbox=tuple(_queued(item) for item in data["outbox"]),
+        outbox=tuple(_queued(item, keys) for item in data["outbox"]),
         lengths=_lengths(data.get("lengths")),
     )
 
 
 def write_journal(path: Path, journal: Journal) -> None:
     """Write and fsync. Raises HomeAssistantError (WriteError)."""
+    numbers = {key: number for number, key in enumerate(journal.meters)}
     data = {
         "version": VERSION,
         "facts": {
@@ -146,7 +149,7 @@ def write_journal(path: Path, journal: Journal) -> None:
             "paused": journal.facts.paused,
         },
         "meters": {key: _meter_data(state) for key, state in journal.meters.items()},
-        "outbox": [_queued_data(item) for item in journal.outbox],
+        "outbox": [_queued_data(item, numbers) for item in journal.outbox],
         "lengths": journal.lengths
         and [
             journal.lengths.minutes,
@@ -165,8 +168,11 @@ def _time(stamp: float | None) -> datetime | None:
 def _stamp(time: datetime | None) -> float | None:
     if time is None:
         return None
-    stamp = time.timestamp()
-    return int(stamp) if stamp.is_integer() else stamp
+    return _whole(time.timestamp())
+
+
+def _whole(seconds: float) -> float:
+    return int(seconds) if seconds.is_integer() else seconds
 
 
 def _facts(data: dict[str, Any]) -> Facts:
@@ -240,12 +246,15 @@ def _meter(data: dict[str, Any]) -> MeterState:
     )
 
 
-def _queued_data(item: Queued) -> list[Any]:
+def _queued_data(item: Queued, numbers: Mapping[str, int]) -> list[Any]:
+    """Return a record's line: it is written again and again, so it is short."""
     window = item.window
+    number = numbers.get(item.meter)
+    length = (window.end - window.start).total_seconds()
     data = [
-        item.meter,
+        item.meter if number is None else number,
         _stamp(window.start),
-        _stamp(window.end),
+        _stamp(window.end) if number is None else _whole(length),
         window.mwh,
         item.wh,
     ]
@@ -264,15 +273,21 @@ def _queued_data(item: Queued) -> list[Any]:
     return data + more
 
 
-def _queued(data: list[Any]) -> Queued:
+def _queued(data: list[Any], keys: Mapping[int, str]) -> Queued:
+    """Read a record's line; that of an unknown meter has its key and its end."""
     meter, start, end, mwh, wh, *more = data
+    begins = dt_util.utc_from_timestamp(start)
+    if isinstance(meter, int):
+        meter, ends = keys[meter], begins + timedelta(seconds=end)
+    else:
+        ends = dt_util.utc_from_timestamp(end)
     more += USUAL[len(more) :]
     estimated, partial, status, attempted, held, tries, batch, error = more
     return Queued(
         meter=meter,
         window=Window(
-            start=dt_util.utc_from_timestamp(start),
-            end=dt_util.utc_from_timestamp(end),
+            start=begins,
+            end=ends,
             mwh=mwh,
             estimated=bool(estimated),
             partial=bool(partial),

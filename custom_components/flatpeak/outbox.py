@@ -8,10 +8,9 @@ from .api import (
     MAX_BATCH_RECORDS,
     FlatPeakAuthenticationError,
     FlatPeakError,
-    FlatPeakInvalidRequestError,
 )
 from .batches import Batches
-from .exchange import Exchange, Round, unsent
+from .exchange import Exchange, Round, is_refusal, unsent
 from .journal import Journal, MeterState, Queued, Status
 from .lookup import Lookups
 
@@ -36,6 +35,7 @@ class Outbox:
         """Return what can be sent now, oldest first.
 
         It is a batch of one stream, of more than `ROUND` records, or a round of them.
+        Where nothing came last time one record finds out whether FlatPeak answers.
         """
         waiting = sorted(
             (
@@ -55,7 +55,7 @@ class Outbox:
             refused = self._exchange.pace.refuses(meters[meter].stream.owner)
             if len(many) > BATCH_ABOVE and self._batches.takes(meter) and not refused:
                 return many[:MAX_BATCH_RECORDS]
-        return waiting[:ROUND]
+        return waiting[: 1 if self._exchange.pace.failures else ROUND]
 
     async def async_send(
         self,
@@ -132,7 +132,7 @@ class Outbox:
         self, error: FlatPeakError, item: Queued, state: MeterState, result: Round
     ) -> None:
         """Decide what a failed record is now, and how long to wait."""
-        refused = isinstance(error, FlatPeakInvalidRequestError)
+        refused = is_refusal(error)
         if error.may_be_stored:
             self._lookups.sent(item)
             result.change(replace(item, error=str(error) if refused else None))

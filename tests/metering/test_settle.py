@@ -236,6 +236,29 @@ def test_rule_05_gap_is_spread() -> None:
     )
 
 
+def test_scenario_15_a_lost_database_costs_no_energy() -> None:
+    """The register went on: the gap has the energy of its states, not of new sums."""
+    before = settled([1.0, 1.1])
+    after = [
+        replace(row, sum=number / 10)
+        for number, row in enumerate(rows_of([1.5, 1.6], start=at(5)))
+    ]
+    result = settle(after, before.anchor, SOURCE, (), LATER)
+    assert result.slices == (
+        Slice(start=at(2), end=at(6), mwh=400_000, quality=SPREAD),
+        Slice(start=at(6), end=at(7), mwh=100_000),
+    )
+
+
+def test_scenario_15_another_register_has_no_data_for_the_gap() -> None:
+    """What it did meanwhile is unknown, and is neither spread nor taken for nothing."""
+    before = settled([50.0, 50.1])
+    after = rows_of([30.0, 30.1, 30.2, 30.3, 30.4], start=at(5))
+    result = settle(after, before.anchor, SOURCE, (), LATER)
+    assert result.slices[0] == Slice(start=at(2), end=at(6), mwh=0, quality=NO_DATA)
+    assert energies(result) == [0, 100, 100, 100, 100]
+
+
 def test_rule_05_gap_without_energy_is_measured() -> None:
     """The register did not move: that is known."""
     assert settled([1.0, None, None, 1.0]).slices == (
