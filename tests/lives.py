@@ -27,6 +27,7 @@ class Child:
         """Take a process that was started."""
         self._process = process
         self._pipe = pipe
+        self.last: datetime | None = None  # the end of the last slot that was lived
 
     async def up(self) -> None:
         """Wait until Home Assistant has started."""
@@ -42,6 +43,7 @@ class Child:
         self._pipe.send(until)
         while (told := await self._told()) != DONE:
             assert isinstance(told, datetime)
+            self.last = told
             yield told
 
     async def stop(self) -> None:
@@ -52,8 +54,12 @@ class Child:
 
     async def kill(self) -> None:
         """Be gone at once."""
-        self._process.kill()
+        self.strike()
         await asyncio.to_thread(self._process.join)
+
+    def strike(self) -> None:
+        """Send SIGKILL."""
+        self._process.kill()
 
     async def _told(self) -> object:
         """Return what it tells next."""

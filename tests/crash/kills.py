@@ -1,0 +1,148 @@
+"""When Home Assistant is killed, and what it was doing then."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from random import Random
+
+from custom_components.flatpeak.journal import Status
+from custom_components.flatpeak.metering import record_reference_id
+from tests.lifetime import Life
+from tests.lives import Child
+from tests.simulator import FaultKind, FlatPeakSimulator
+from tests.simulator.core import LoggedRequest
+
+from .files import books_of, half_written
+from .weather import RECORD
+
+START = 1.0  # real seconds within which a start is killed
+WORK = 0.1  # real seconds: the work of three slots, of which one closes windows
+PEEK = 0.0005  # real seconds between two looks
+HELD = 4.0  # real seconds that a request waits whose sender is killed
+SETTLED = 0.02  # real seconds after which what was sent last has arrived
+
+type Attempt = tuple[str, datetime]  # the id of a record, and when it was to go out
+
+
+class Aim(StrEnum):
+    """At what a kill is aimed."""
+
+    ANY = "any"  # uniformly over the work of three slots
+    START = "start"  # uniformly over the start
+    STORED = "stored"  # a record is stored, and not answered
+    ARRIVED = "arrived"  # a record has arrived, and is not stored
+    WRITE = "write"  # a file is being written
+
+
+class Hit(StrEnum):
+    """What a kill hit."""
+
+    START = "starting"
+    WRITE = "during a write"
+    BEFORE = "before the request"
+    FLYING = "request in flight"
+    ANSWERED = "answered, not booked"
+    IDLE = "nothing on its way"
+
+
+AIMS = (*[Aim.ANY] * 5, Aim.START, Aim.STORED, Aim.STORED, Aim.ARRIVED, Aim.WRITE)
+
+
+class Killer:
+    """Kills a life at the instant that is aimed at, and says what that hit."""
+
+    def __init__(
+        self, simulator: FlatPeakSimulator, life: Life, random: Random
+    ) -> None:
+        """Get ready before the life begins."""
+        self._simulator = simulator
+        self._life = life
+        self._random = random
+        self._asked = len(simulator.requests)
+        self._before = _attempts(life)
+        self._halves = half_written(life.storage)
+
+    async def in_start(self, child: Child) -> Hit:
+        """Kill it before it has lived."""
+        await asyncio.sleep(self._random.uniform(0, START))
+        await child.kill()
+        return Hit.START
+
+    async def in_work(self, child: Child, aim: Aim, until: datetime) -> Hit:
+        """Kill it while it lives; `until` then, what is aimed at has to come."""
+        simulator = self._simulator
+        if aim in (Aim.STORED, Aim.ARRIVED):
+            simulator.faults.clear()
+            stored = aim is Aim.STORED
+            simulator.fail(RECORD, kind=FaultKind.DELAY, delay=HELD, stored=stored)
+        count, asked = len(simulator.ledger.submissions), len(simulator.requests)
+        work = asyncio.create_task(child.live(until))
+        match aim:
+            case Aim.STORED:
+                await _wait(work, lambda: len(simulator.ledger.submissions) > count)
+            case Aim.ARRIVED:
+                await _wait(
+                    work, lambda: any(one.fault for one in simulator.requests[asked:])
+                )
+            case Aim.WRITE:
+                await asyncio.to_thread(self._strike_a_write, child, work)
+            case _:
+                await asyncio.sleep(self._random.uniform(0, WORK))
+        asked = self._requests()
+        open_ = [one for one in asked if one.is_open]
+        await child.kill()
+        await asyncio.gather(work, return_exceptions=True)
+        await asyncio.sleep(SETTLED)
+        return self._hit(open_)
+
+    def _strike_a_write(self, child: Child, work: asyncio.Task[None]) -> None:
+        """Kill it as soon as a file is half written. Blocking."""
+        while not work.done():
+            if half_written(self._life.storage) - self._halves:
+                child.strike()
+                return
+
+    def _requests(self) -> list[LoggedRequest]:
+        """Return what this life has asked."""
+        return self._simulator.requests[self._asked :]
+
+    def _hit(self, open_: list[LoggedRequest]) -> Hit:
+        """Return what the life was doing, by what it has left."""
+        if half_written(self._life.storage) - self._halves:
+            return Hit.WRITE
+        if open_:
+            return Hit.FLYING
+        fresh = _attempts(self._life) - self._before
+        last = max((at for _, at in fresh), default=None)
+        now = {record for record, at in fresh if at == last}
+        asked = {
+            one.body["record_reference_id"]: one
+            for one in self._requests()
+            if one.path == RECORD and one.query["non_persistent"] == "false"
+        }
+        if now - asked.keys():
+            return Hit.BEFORE
+        answered = any(asked[record].status == 200 for record in now)
+        return Hit.ANSWERED if answered else Hit.IDLE
+
+
+async def _wait(work: asyncio.Task[None], happened: Callable[[], bool]) -> None:
+    """Wait for what is aimed at, or until the life has nothing more to do."""
+    while not happened() and not work.done():  # noqa: ASYNC110
+        await asyncio.sleep(PEEK)
+
+
+def _attempts(life: Life) -> set[Attempt]:
+    """Return what the journal calls attempted and the book does not have."""
+    journal, _ = books_of(life)
+    return {
+        (
+            record_reference_id(
+                journal.meters[item.meter].stream, item.window.start, item.window.end
+            ),
+            item.attempted,
+        )
+        for item in journal.outbox
+        if item.status is Status.ATTEMPTED and item.attempted
+    }
