@@ -5,8 +5,9 @@ import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 from random import randrange
+from shutil import rmtree
 import sys
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 # First of all that is Home Assistant's: it prepares the modules for a stopped clock.
 from .kills import Hit
@@ -23,9 +24,13 @@ def main() -> None:
     seed = randrange(10_000) if options.seed is None else options.seed
     wrong = 0
     for rule in RULES if options.rule == "both" else [options.rule]:
-        with TemporaryDirectory(prefix="crash-test-") as folder:
-            story = asyncio.run(crash(rule, seed, options.kills, Path(folder)))
+        folder = Path(mkdtemp(prefix="crash-test-"))
+        story = asyncio.run(crash(rule, seed, options.kills, folder))
         print_lines(figures(story))
+        if story.audit.wrong:
+            print_lines([("configuration kept in", folder)])
+        else:
+            rmtree(folder)
         wrong += len(story.audit.wrong)
     if wrong:
         sys.exit(f"{wrong} things are wrong; --seed {seed} runs the same day again")

@@ -62,10 +62,11 @@ class _Entry:
     estimated: bool
 
 
-def audit(
-    simulator: FlatPeakSimulator, life: Life, midnights: Sequence[datetime]
-) -> Audit:
-    """Compare energy, money and records, to the last mWh and digit."""
+def audit(simulator: FlatPeakSimulator, life: Life, midnight: datetime) -> Audit:
+    """Compare energy, money and records, to the last mWh and digit.
+
+    From `midnight` on, a whole day was calm.
+    """
     journal, book = books_of(life)
     found = Audit(requests=len(simulator.requests))
     found.faults.update(one.fault for one in simulator.requests if one.fault)
@@ -75,7 +76,7 @@ def audit(
         entries = _entries(simulator, life, journal, book, key)
         _check_energy(found, life, source, journal.meters[key].cut_until, entries)
         _check_money(found, source, entries)
-        _check_shown(found, life, key, entries, midnights)
+        _check_shown(found, life, key, entries, midnight)
         ours |= {entry.period: entry for entry in entries}
     _check_records(found, simulator, ours, _listed(found, journal, simulator.now))
     _check_journal(found, journal, simulator)
@@ -179,25 +180,22 @@ def _check_money(found: Audit, source: str, entries: Sequence[_Entry]) -> None:
 
 
 def _check_shown(
-    found: Audit,
-    life: Life,
-    key: str,
-    entries: Sequence[_Entry],
-    midnights: Sequence[datetime],
+    found: Audit, life: Life, key: str, entries: Sequence[_Entry], midnight: datetime
 ) -> None:
-    """The sensors last showed the sums of a whole day."""
-    days = {name: shown(life, key, name) for name in ("cost_today", "energy_today")}
-    for start in midnights:
-        end = start + timedelta(days=1)
-        of_day = [entry for entry in entries if start <= entry.period[2] < end]
-        expected = {
-            "cost_today": sum((entry.exact for entry in of_day), Decimal(0)),
-            "energy_today": Decimal(sum(entry.mwh for entry in of_day)) / MWH,
+    """The sensors have shown the sums of the calm day, and of the month."""
+    end = midnight + timedelta(days=1)
+    of_day = [entry for entry in entries if midnight <= entry.period[2] < end]
+    for name, counted in (("today", of_day), ("this_month", entries)):
+        sums = {
+            "cost": sum((entry.exact for entry in counted), Decimal(0)),
+            "energy": Decimal(sum(entry.mwh for entry in counted)) / MWH,
         }
-        for name, value in expected.items():
-            if days[name].get(start) != value:
+        for what, value in sums.items():
+            values = shown(life, key, f"{what}_{name}")
+            period = midnight if name == "today" else min(values)
+            if values.get(period) != value:
                 found.wrong.append(
-                    f"{key} {name} of {start:%d}: {days[name].get(start)}, not {value}"
+                    f"{key} {what}_{name}: {values.get(period)}, not {value}"
                 )
 
 

@@ -84,7 +84,7 @@ async def crash(rule: str, seed: int, kills: int, folder: Path) -> Story:
         async with alive(replace(life, now=back), simulator) as child:
             await child.live(max(midnight + DAY, back) + CALM)
             await child.stop()
-        story.audit = audit(simulator, life, [midnight, midnight + DAY])
+        story.audit = audit(simulator, life, midnight + DAY)
     story.seconds = monotonic() - began
     return story
 
