@@ -9,8 +9,8 @@ from fractions import Fraction
 from itertools import pairwise
 
 from custom_components.flatpeak.book import Book
-from custom_components.flatpeak.decisions import unconfirmed
-from custom_components.flatpeak.journal import Journal, Queued
+from custom_components.flatpeak.decisions import stuck
+from custom_components.flatpeak.journal import Journal, Queued, Status
 from custom_components.flatpeak.metering import PricedWindow, Rule, Stream
 from custom_components.flatpeak.meters import meter_key
 from tests.home import SLOT
@@ -78,7 +78,7 @@ def audit(simulator: FlatPeakSimulator, life: Life, midnight: datetime) -> Audit
         _check_money(found, source, entries)
         _check_shown(found, life, key, entries, midnight)
         ours |= {entry.period: entry for entry in entries}
-    _check_records(found, simulator, ours, _listed(found, journal, simulator.now))
+    _check_records(found, simulator, ours, _listed(found, journal, book, simulator.now))
     _check_journal(found, journal, simulator)
     return found
 
@@ -199,9 +199,13 @@ def _check_shown(
                 )
 
 
-def _listed(found: Audit, journal: Journal, now: datetime) -> set[Period]:
+def _listed(found: Audit, journal: Journal, book: Book, now: datetime) -> set[Period]:
     """Return the periods that the integration says are not confirmed."""
-    listed = [item for key in journal.meters for item in unconfirmed(journal, key, now)]
+    listed = [
+        item
+        for key in journal.meters
+        for item in stuck(journal, book, key, now, Status.ATTEMPTED)
+    ]
     found.unconfirmed = len(listed)
     found.pending = len(journal.outbox) - len(listed)
     return {_period(journal, item) for item in listed}

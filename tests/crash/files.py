@@ -9,12 +9,16 @@ from custom_components.flatpeak.ledger import SETTLED
 from tests.lifetime import ENTRY_ID, Life
 
 
+def journal_path(life: Life) -> Path:
+    """Return where the journal is."""
+    return life.storage / f"flatpeak.{ENTRY_ID}.journal"
+
+
 def books_of(life: Life) -> tuple[Journal, Book]:
     """Return journal and book as the next start reads them: what is booked is done."""
     book = Book(life.storage, ENTRY_ID)
     book.load()
-    path = life.storage / f"flatpeak.{ENTRY_ID}.journal"
-    journal = read_journal(path) or Journal()
+    journal = read_journal(journal_path(life)) or Journal()
 
     def waits(item: Queued) -> bool:
         line = book.get(item.meter, item.window.start)

@@ -13,12 +13,11 @@ from tests.lives import Child
 from tests.simulator import FaultKind, FlatPeakSimulator
 from tests.simulator.core import LoggedRequest
 
-from .files import books_of, half_written
+from .files import books_of, half_written, journal_path
 from .weather import RECORD
 
 START = 1.0  # real seconds within which a start is killed
 WORK = 0.1  # real seconds: the work of three slots, of which one closes windows
-PEEK = 0.0005  # real seconds between two looks
 HELD = 4.0  # real seconds that a request waits whose sender is killed
 SETTLED = 0.02  # real seconds after which what was sent last has arrived
 
@@ -32,6 +31,8 @@ class Aim(StrEnum):
     START = "start"  # uniformly over the start
     STORED = "stored"  # a record is stored, and not answered
     ARRIVED = "arrived"  # a record has arrived, and is not stored
+    ANSWERED = "answered"  # the answer is on its way back
+    MARKED = "marked"  # the journal is in place, with the record marked as attempted
     WRITE = "write"  # a file is being written
 
 
@@ -46,7 +47,16 @@ class Hit(StrEnum):
     IDLE = "nothing on its way"
 
 
-AIMS = (*[Aim.ANY] * 5, Aim.START, Aim.STORED, Aim.STORED, Aim.ARRIVED, Aim.WRITE)
+def aims(random: Random, count: int) -> list[Aim]:
+    """Return at what to aim: every other time at nothing special, else at each."""
+    special = [aim for aim in Aim if aim is not Aim.ANY]
+    rounds = -(-count // (2 * len(special)))
+    found: list[Aim] = []
+    for _ in range(rounds):
+        some = [*special, *[Aim.ANY] * len(special)]
+        random.shuffle(some)
+        found += some
+    return found[:count]
 
 
 class Killer:
@@ -72,8 +82,9 @@ class Killer:
     async def in_work(self, child: Child, aim: Aim, until: datetime) -> Hit:
         """Kill it while it lives; `until` then, what is aimed at has to come."""
         simulator = self._simulator
-        if aim in (Aim.STORED, Aim.ARRIVED):
+        if aim in (Aim.STORED, Aim.ARRIVED, Aim.ANSWERED):
             simulator.faults.clear()
+        if aim in (Aim.STORED, Aim.ARRIVED):
             stored = aim is Aim.STORED
             simulator.fail(RECORD, kind=FaultKind.DELAY, delay=HELD, stored=stored)
         count, asked = len(simulator.ledger.submissions), len(simulator.requests)
@@ -85,8 +96,26 @@ class Killer:
                 await _wait(
                     work, lambda: any(one.fault for one in simulator.requests[asked:])
                 )
+            case Aim.ANSWERED:
+                await _wait(
+                    work,
+                    lambda: any(
+                        one.path == RECORD and one.status == 200
+                        for one in simulator.requests[asked:]
+                    ),
+                )
+            case Aim.MARKED:
+                before = self._written()
+                await asyncio.to_thread(
+                    _strike, child, work, lambda: self._written() != before
+                )
             case Aim.WRITE:
-                await asyncio.to_thread(self._strike_a_write, child, work)
+                await asyncio.to_thread(
+                    _strike,
+                    child,
+                    work,
+                    lambda: half_written(self._life.storage) - self._halves,
+                )
             case _:
                 await asyncio.sleep(self._random.uniform(0, WORK))
         asked = self._requests()
@@ -96,12 +125,10 @@ class Killer:
         await asyncio.sleep(SETTLED)
         return self._hit(open_)
 
-    def _strike_a_write(self, child: Child, work: asyncio.Task[None]) -> None:
-        """Kill it as soon as a file is half written. Blocking."""
-        while not work.done():
-            if half_written(self._life.storage) - self._halves:
-                child.strike()
-                return
+    def _written(self) -> int:
+        """Return when the journal was last put in place (ns); 0 is never."""
+        path = journal_path(self._life)
+        return path.stat().st_mtime_ns if path.exists() else 0
 
     def _requests(self) -> list[LoggedRequest]:
         """Return what this life has asked."""
@@ -130,7 +157,17 @@ class Killer:
 async def _wait(work: asyncio.Task[None], happened: Callable[[], bool]) -> None:
     """Wait for what is aimed at, or until the life has nothing more to do."""
     while not happened() and not work.done():  # noqa: ASYNC110
-        await asyncio.sleep(PEEK)
+        await asyncio.sleep(0)
+
+
+def _strike(
+    child: Child, work: asyncio.Task[None], happened: Callable[[], object]
+) -> None:
+    """Kill it at once when something happens. Blocking: nothing is quicker."""
+    while not work.done():
+        if happened():
+            child.strike()
+            return
 
 
 def _attempts(life: Life) -> set[Attempt]:

@@ -15,7 +15,7 @@ from tests.lives import Child, alive, born
 from tests.simulator import DEFAULT, FlatPeakSimulator, day_start
 
 from .audit import Audit, audit
-from .kills import AIMS, Aim, Hit, Killer
+from .kills import Aim, Hit, Killer, aims
 from .weather import Weather
 
 DAY = timedelta(days=1)
@@ -102,8 +102,7 @@ async def _die(
     shares = [random.expovariate() for _ in range(kills)]
     alive_for = DAY - sum(absences, timedelta(0))
     now = simulator.now
-    for absence, share in zip(absences, shares, strict=True):
-        aim = random.choice(AIMS)
+    for aim, absence, share in zip(aims(random, kills), absences, shares, strict=True):
         life = replace(life, now=now)
         killer = Killer(simulator, life, random)
         async with born(life, simulator) as child:
