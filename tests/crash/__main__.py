@@ -19,11 +19,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/crash-test", description=__doc__)
     parser.add_argument("--kills", type=int, default=30, help="default: 30")
     parser.add_argument("--seed", type=int, help="default: another one each time")
-    parser.add_argument("--rule", choices=[*RULES, "both"], default="both")
+    parser.add_argument(
+        "--rule",
+        choices=[*RULES, "both"],
+        default="both",
+        help="what FlatPeak does with a second record of the same period; "
+        "blind: it adds, and its reports show nothing for days",
+    )
     options = parser.parse_args()
     seed = randrange(10_000) if options.seed is None else options.seed
     wrong = 0
-    for rule in RULES if options.rule == "both" else [options.rule]:
+    rules = ["replaces", "adds"] if options.rule == "both" else [options.rule]
+    for rule in rules:
         folder = Path(mkdtemp(prefix="crash-test-"))
         story = asyncio.run(crash(rule, seed, options.kills, folder))
         print_lines(figures(story))

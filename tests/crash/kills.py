@@ -1,13 +1,14 @@
 """When Home Assistant is killed, and what it was doing then."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from random import Random
 
 from custom_components.flatpeak.journal import Status
 from custom_components.flatpeak.metering import record_reference_id
+from tests.desk import is_record
 from tests.lifetime import Life
 from tests.lives import Child
 from tests.simulator import FaultKind, FlatPeakSimulator
@@ -18,6 +19,7 @@ from .weather import RECORD
 
 START = 1.0  # real seconds within which a start is killed
 WORK = 0.1  # real seconds: the work of three slots, of which one closes windows
+OK = 200
 HELD = 4.0  # real seconds that a request waits whose sender is killed
 SETTLED = 0.02  # real seconds after which what was sent last has arrived
 
@@ -81,49 +83,43 @@ class Killer:
 
     async def in_work(self, child: Child, aim: Aim, until: datetime) -> Hit:
         """Kill it while it lives; `until` then, what is aimed at has to come."""
-        simulator = self._simulator
         if aim in (Aim.STORED, Aim.ARRIVED, Aim.ANSWERED):
-            simulator.faults.clear()
+            self._simulator.faults.clear()
+            await self._simulator.listen()
         if aim in (Aim.STORED, Aim.ARRIVED):
             stored = aim is Aim.STORED
-            simulator.fail(RECORD, kind=FaultKind.DELAY, delay=HELD, stored=stored)
-        count, asked = len(simulator.ledger.submissions), len(simulator.requests)
+            self._simulator.fail(
+                RECORD, kind=FaultKind.DELAY, delay=HELD, stored=stored
+            )
+        happened = self._sign(aim)
         work = asyncio.create_task(child.live(until))
-        match aim:
-            case Aim.STORED:
-                await _wait(work, lambda: len(simulator.ledger.submissions) > count)
-            case Aim.ARRIVED:
-                await _wait(
-                    work, lambda: any(one.fault for one in simulator.requests[asked:])
-                )
-            case Aim.ANSWERED:
-                await _wait(
-                    work,
-                    lambda: any(
-                        one.path == RECORD and one.status == 200
-                        for one in simulator.requests[asked:]
-                    ),
-                )
-            case Aim.MARKED:
-                before = self._written()
-                await asyncio.to_thread(
-                    _strike, child, work, lambda: self._written() != before
-                )
-            case Aim.WRITE:
-                await asyncio.to_thread(
-                    _strike,
-                    child,
-                    work,
-                    lambda: half_written(self._life.storage) - self._halves,
-                )
-            case _:
-                await asyncio.sleep(self._random.uniform(0, WORK))
-        asked = self._requests()
-        open_ = [one for one in asked if one.is_open]
+        if aim is Aim.ANY:
+            await asyncio.sleep(self._random.uniform(0, WORK))
+        while not happened() and not work.done():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        held = any(one.is_open for one in self._requests())
         await child.kill()
         await asyncio.gather(work, return_exceptions=True)
         await asyncio.sleep(SETTLED)
-        return self._hit(open_)
+        return self._hit(held=held)
+
+    def _sign(self, aim: Aim) -> Callable[[], object]:
+        """Return what says that the moment has come."""
+        requests, written = self._simulator.requests, self._written()
+        submissions = self._simulator.ledger.submissions
+        asked, stored = len(requests), len(submissions)
+
+        def records() -> Iterator[LoggedRequest]:
+            return filter(is_record, requests[asked:])
+
+        signs: dict[Aim, Callable[[], object]] = {
+            Aim.STORED: lambda: len(submissions) > stored,
+            Aim.ARRIVED: lambda: any(one.fault for one in records()),
+            Aim.ANSWERED: lambda: any(one.status == OK for one in records()),
+            Aim.MARKED: lambda: self._written() != written,
+            Aim.WRITE: self._new_halves,
+        }
+        return signs.get(aim, lambda: True)
 
     def _written(self) -> int:
         """Return when the journal was last put in place (ns); 0 is never."""
@@ -134,40 +130,27 @@ class Killer:
         """Return what this life has asked."""
         return self._simulator.requests[self._asked :]
 
-    def _hit(self, open_: list[LoggedRequest]) -> Hit:
+    def _new_halves(self) -> set[str]:
+        """Return the files that this life has half written."""
+        return half_written(self._life.storage) - self._halves
+
+    def _hit(self, *, held: bool) -> Hit:
         """Return what the life was doing, by what it has left."""
-        if half_written(self._life.storage) - self._halves:
+        if self._new_halves():
             return Hit.WRITE
-        if open_:
+        if held:
             return Hit.FLYING
         fresh = _attempts(self._life) - self._before
         last = max((at for _, at in fresh), default=None)
         now = {record for record, at in fresh if at == last}
         asked = {
             one.body["record_reference_id"]: one
-            for one in self._requests()
-            if one.path == RECORD and one.query["non_persistent"] == "false"
+            for one in filter(is_record, self._requests())
         }
         if now - asked.keys():
             return Hit.BEFORE
-        answered = any(asked[record].status == 200 for record in now)
+        answered = any(asked[record].status == OK for record in now)
         return Hit.ANSWERED if answered else Hit.IDLE
-
-
-async def _wait(work: asyncio.Task[None], happened: Callable[[], bool]) -> None:
-    """Wait for what is aimed at, or until the life has nothing more to do."""
-    while not happened() and not work.done():  # noqa: ASYNC110
-        await asyncio.sleep(0)
-
-
-def _strike(
-    child: Child, work: asyncio.Task[None], happened: Callable[[], object]
-) -> None:
-    """Kill it at once when something happens. Blocking: nothing is quicker."""
-    while not work.done():
-        if happened():
-            child.strike()
-            return
 
 
 def _attempts(life: Life) -> set[Attempt]:

@@ -36,6 +36,7 @@ RULES: dict[str, dict[str, Any]] = {
         "execution": "late",
     },
     "adds": {"overwrite": "never", "lag": 120},
+    "blind": {"overwrite": "never", "lag": 5 * 24 * 3600},  # reports show nothing yet
 }
 
 
