@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from custom_components.flatpeak.book import Book
 from custom_components.flatpeak.decisions import stuck
@@ -77,6 +77,7 @@ def audit(simulator: FlatPeakSimulator, life: Life, midnight: datetime) -> Audit
         key = meter_key(life.location, direction, source)
         entries = _entries(simulator, life, journal, book, key)
         _check_energy(found, life, source, journal.meters[key].cut_until, entries)
+        _check_use(found, source, entries)
         _check_money(found, source, entries)
         _check_shown(found, life, key, entries, midnight)
         ours |= {entry.period: entry for entry in entries}
@@ -164,6 +165,21 @@ def _check_energy(
             found.wrong.append(f"{source}: windows overlap at {start:%d %H:%M}")
         if any(used(source, slot) for slot in _slots(end, start)):
             found.wrong.append(f"{source}: a hole {end:%d %H:%M} to {start:%d %H:%M}")
+
+
+def _check_use(found: Audit, source: str, entries: Sequence[_Entry]) -> None:
+    """A measured window holds what was used in it, estimated ones do so together."""
+    for estimated, group in groupby(entries, key=lambda entry: entry.estimated):
+        run = list(group)
+        for part in [run] if estimated else [[entry] for entry in run]:
+            start, end = part[0].period[2], part[-1].period[3]
+            counted = sum(entry.mwh for entry in part)
+            real = sum(used(source, slot) for slot in _slots(start, end))
+            if counted != real:
+                found.wrong.append(
+                    f"{source} {start:%d %H:%M} to {end:%d %H:%M}: "
+                    f"{counted} mWh counted, {real} mWh used"
+                )
 
 
 def _slots(start: datetime, end: datetime) -> range:
