@@ -35,7 +35,7 @@ RULES: dict[str, dict[str, Any]] = {
         "visibility": "out_of_order",
         "execution": "late",
     },
-    "adds": {"overwrite": "never", "lag": 120},
+    "adds": {"overwrite": "never", "lag": 1200},
     "blind": {"overwrite": "never", "lag": 5 * 24 * 3600},  # reports show nothing yet
 }
 
