@@ -8,6 +8,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.recorder.core import Recorder
 from homeassistant.core import HomeAssistant
 import pytest
+import pytest_socket
 
 from .home import ACCOUNT, KEY, Home
 from .simulator import FlatPeakSimulator
@@ -27,6 +28,12 @@ def hass_config_dir(hass_tmp_config_dir: str) -> str:
     """Give each test a configuration folder of its own, for the books."""
     (Path(hass_tmp_config_dir) / ".storage").mkdir()
     return hass_tmp_config_dir
+
+
+@pytest.fixture
+def lives_allowed(socket_enabled: None) -> None:
+    """Let a test start lives: the server that forks them has a Unix socket."""
+    pytest_socket.socket_allow_hosts(["127.0.0.1"], allow_unix_socket=True)
 
 
 @pytest.fixture

@@ -71,7 +71,20 @@ class Home:
         **options: Any,
     ) -> MockConfigEntry:
         """Add a config entry; `meters` maps a source to its direction and kind."""
-        entry = MockConfigEntry(
+        entry = self.new_entry(location_id, meters, entry_id=entry_id, **options)
+        entry.add_to_hass(self.hass)
+        return entry
+
+    def new_entry(
+        self,
+        location_id: str,
+        meters: Mapping[str, tuple[str, str]],
+        *,
+        entry_id: str | None = None,
+        **options: Any,
+    ) -> MockConfigEntry:
+        """Return a config entry as the set-up flow makes it; it is not added yet."""
+        return MockConfigEntry(
             domain=DOMAIN,
             entry_id=entry_id,
             title="Home",
@@ -90,8 +103,6 @@ class Home:
                 for source, (direction, kind) in meters.items()
             ],
         )
-        entry.add_to_hass(self.hass)
-        return entry
 
     async def set_up(self, entry: MockConfigEntry) -> None:
         """Set the entry up and wait for the first poll."""

@@ -1,16 +1,23 @@
 """A Home Assistant of its own: it lives, dies and comes back where the meters are.
 
-`python -m tests.lifetime JSON` (see `Life`) takes a JSON command per line on stdin:
-{"live": TIME} lives until then and names each slot it has lived; {"stop": true} shuts
-down properly. What the sensors show is appended to a file, line by line.
+Home Assistant's own bootstrap starts it, from a configuration folder with a database,
+a journal, a book and a config entry that earlier lives have left there. Only the web
+page and the helpers that Home Assistant loads without being told are left out, and its
+clock stands still until the process moves it.
+
+`live` is what the process runs, and `lives.py` starts it. Its orders are instants until
+which it lives, or None to shut down properly. It tells `UP` when it has started, the
+end of each slot that it has lived, and `DONE`. What the sensors show is appended to a
+file, line by line.
 """
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 import json
 import logging
+from multiprocessing.connection import Connection
 import os
 from pathlib import Path
 import sys
@@ -24,27 +31,11 @@ from freezegun.api import FrozenDateTimeFactory
 # First of all that is Home Assistant's: it prepares the modules for a stopped clock.
 from pytest_homeassistant_custom_component import plugins  # isort: split
 
-from homeassistant.const import (
-    EVENT_HOMEASSISTANT_STARTED,
-    EVENT_STATE_CHANGED,
-    STATE_UNAVAILABLE,
-)
-from homeassistant.core import (
-    CoreState,
-    Event,
-    EventStateChangedData,
-    HomeAssistant,
-    callback,
-)
-from homeassistant.helpers import (
-    aiohttp_client,
-    entity_registry as er,
-    recorder as recorder_helper,
-)
-from homeassistant.loader import DATA_CUSTOM_COMPONENTS
-from homeassistant.setup import async_setup_component
+from homeassistant import bootstrap, loader
+from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers import aiohttp_client, entity_registry as er
 from homeassistant.util import dt as dt_util
-from pytest_homeassistant_custom_component.common import async_test_home_assistant
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_recorder_block_till_done,
 )
@@ -61,6 +52,7 @@ METERS = {
 _LOGGER = logging.getLogger(__name__)
 
 ENTRY_ID = "lifetime"
+UP, DONE = "up", "done"
 FIRST = Decimal(1000)  # kWh: where the registers stand at the beginning
 
 
@@ -73,25 +65,28 @@ class Life:
         url: The simulator's address.
         location: The location's id.
         zone: Home Assistant's time zone.
-        begin: When the registers began to count (ISO 8601, UTC).
-        now: When the process starts (ISO 8601, UTC).
+        begin: When the registers began to count.
+        now: When the process starts.
+        window: Minutes of a window.
     """
 
     folder: str
     url: str
     location: str
     zone: str
-    begin: str
-    now: str
+    begin: datetime
+    now: datetime
+    window: int = 30
+
+    @property
+    def storage(self) -> Path:
+        """Return the folder of Home Assistant's files, and of the books."""
+        return Path(self.folder) / ".storage"
 
     @property
     def journal(self) -> Path:
         """Return the file of what the sensors showed."""
         return Path(self.folder) / "shown.jsonl"
-
-    def as_json(self) -> str:
-        """Return what the process takes."""
-        return json.dumps(asdict(self))
 
 
 def used(source: str, slot: int) -> int:
@@ -124,10 +119,15 @@ class _Home(Home):
     """A home whose sensors follow their registers and whose FlatPeak is elsewhere."""
 
     def __init__(
-        self, hass: HomeAssistant, freezer: FrozenDateTimeFactory, life: Life
+        self,
+        hass: HomeAssistant,
+        freezer: FrozenDateTimeFactory,
+        life: Life,
+        parent: Connection,
     ) -> None:
         super().__init__(hass, _Remote(life.url), freezer)  # type: ignore[arg-type]
-        self._begin = datetime.fromisoformat(life.begin)
+        self._begin = life.begin
+        self._parent = parent
         self._log = life.journal.open("a")
         self.registers = dict.fromkeys(METERS, Decimal(0))
         hass.bus.async_listen(EVENT_STATE_CHANGED, self._note)
@@ -155,8 +155,7 @@ class _Home(Home):
     async def live_slot(self, start: datetime, used: Any) -> None:
         """Say that the slot was lived."""
         await super().live_slot(start, used)
-        sys.stdout.write(f"{(start + SLOT).isoformat()}\n")
-        sys.stdout.flush()
+        self._parent.send(start + SLOT)
 
     @callback
     def _note(self, event: Event[EventStateChangedData]) -> None:
@@ -176,59 +175,62 @@ class _Home(Home):
         self._log.flush()
 
 
-async def _live(life: Life, freezer: FrozenDateTimeFactory) -> None:
-    """Start Home Assistant and do what stdin says."""
-    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+async def _started(life: Life) -> HomeAssistant:
+    """Return a Home Assistant that its own bootstrap has set up."""
+    hass = HomeAssistant(life.folder)
+    loader.async_setup(hass)
+    hass.config.skip_pip = True
+    for source in METERS:
+        hass.states.async_set(source, STATE_UNAVAILABLE, ENERGY)
+    config = {
+        "homeassistant": {"time_zone": life.zone},
+        "recorder": {
+            "db_url": f"sqlite:///{life.folder}/home-assistant_v2.db",
+            "include": {"entities": list(METERS)},
+        },
+    }
+    with patch.object(bootstrap, "DEFAULT_INTEGRATIONS", set()):
+        assert await bootstrap.async_from_config_dict(config, hass)
+    return hass
+
+
+async def _live(life: Life, freezer: FrozenDateTimeFactory, parent: Connection) -> None:
+    """Start Home Assistant and do what the parent says."""
     resolver = aiohttp.ThreadedResolver()
     resolver.real_close = resolver.close  # type: ignore[attr-defined]
-    loop = asyncio.get_running_loop()
     with patch.object(aiohttp_client, "_async_make_resolver", return_value=resolver):
-        async with async_test_home_assistant(
-            config_dir=life.folder, initial_state=CoreState.starting
-        ) as hass:
-            hass.data.pop(DATA_CUSTOM_COMPONENTS)
-            await hass.config.async_set_time_zone(life.zone)
-            home = _Home(hass, freezer, life)
-            for source in METERS:
-                hass.states.async_set(source, STATE_UNAVAILABLE, ENERGY)
-            recorder_helper.async_initialize_recorder(hass)
-            database = {
-                "db_url": f"sqlite:///{life.folder}/home-assistant_v2.db",
-                "include": {"entities": list(METERS)},
-            }
-            assert await async_setup_component(hass, "recorder", {"recorder": database})
-            assert await async_setup_component(hass, "sensor", {})
-            entry = home.add_entry(life.location, METERS, entry_id=ENTRY_ID)
-            await home.go_to(datetime.fromisoformat(life.now))
-            await home.set_up(entry)
-            # The recorder now compiles what it missed, from readings of before.
-            hass.set_state(CoreState.running)
-            hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
-            await async_recorder_block_till_done(hass)
-            while command := await loop.run_in_executor(None, sys.stdin.readline):
-                if "live" not in (order := json.loads(command)):
-                    break
-                await home.live(datetime.fromisoformat(order["live"]), home.usage)
-                sys.stdout.write("done\n")
-                sys.stdout.flush()
-            await hass.async_stop(force=True)
+        hass = await _started(life)
+        home = _Home(hass, freezer, life, parent)
+        if hass.config_entries.async_get_entry(ENTRY_ID) is None:
+            entry = home.new_entry(
+                life.location, METERS, entry_id=ENTRY_ID, window=life.window
+            )
+            await hass.config_entries.async_add(entry)
+        # The recorder now compiles what it missed, from readings of before.
+        await hass.async_start()
+        await async_recorder_block_till_done(hass)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        parent.send(UP)
+        loop = asyncio.get_running_loop()
+        while until := await loop.run_in_executor(None, parent.recv):
+            await home.live(until, home.usage)
+            parent.send(DONE)
+        await hass.async_stop(force=True)
 
 
-def main() -> None:
+def live(life: Life, parent: Connection) -> None:
     """Live one life."""
+    with (Path(life.folder) / "stderr.log").open("ab") as errors:
+        os.dup2(errors.fileno(), sys.stderr.fileno())
     logging.basicConfig(level=logging.WARNING)
-    life = Life(**json.loads(sys.argv[1]))
-    (Path(life.folder) / ".storage").mkdir(exist_ok=True)
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+    life.storage.mkdir(exist_ok=True)
     plugins.pytest_runtest_setup()
     pytest_socket.enable_socket()
-    with freeze_time(datetime.fromisoformat(life.now).astimezone(UTC)) as freezer:
+    with freeze_time(life.now.astimezone(UTC)) as freezer:
         assert isinstance(freezer, FrozenDateTimeFactory)
         try:
-            asyncio.run(_live(life, freezer))
+            asyncio.run(_live(life, freezer, parent))
         except Exception:
             _LOGGER.exception("This life went wrong")
             os._exit(1)  # the recorder's thread would keep it from ending
-
-
-if __name__ == "__main__":
-    main()

@@ -1,17 +1,12 @@
 """Three days with a clock change, a restart, a kill and an hour without network."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
-import json
 from pathlib import Path
 from random import Random
-import sys
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,13 +15,12 @@ from custom_components.flatpeak.meters import device_reference_id, meter_key
 
 from .home import ACCOUNT, KEY, SLOT
 from .lifetime import METERS, Life, register, used
+from .lives import Child, alive, shown
 from .simulator import DEFAULT, FaultKind, FlatPeakSimulator, day_start
 
-ROOT = Path(__file__).parents[1]
 BERLIN = ZoneInfo("Europe/Berlin")
 DAY = timedelta(days=1)
 MOST_OTHER_REQUESTS = 6  # per meter and day
-PATIENCE = 120  # real seconds for the next slot
 STEADY = ("/costs/", "/prices/", "/locations", "/devices")
 
 
@@ -62,81 +56,7 @@ CHANGES = {
 }
 
 
-class Child:
-    """The process in which Home Assistant lives."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Take a process that was started."""
-        self._process = process
-
-    async def live(self, until: datetime) -> None:
-        """Live until then."""
-        async for _ in self.slots(until):
-            pass
-
-    async def slots(self, until: datetime) -> AsyncIterator[datetime]:
-        """Live until then and yield the end of each slot."""
-        self._tell({"live": until.isoformat()})
-        assert self._process.stdout
-        while True:
-            async with asyncio.timeout(PATIENCE):
-                line = (await self._process.stdout.readline()).decode().strip()
-            assert line, "Home Assistant ended"
-            if line == "done":
-                return
-            yield datetime.fromisoformat(line)
-
-    async def stop(self) -> None:
-        """Shut down properly."""
-        self._tell({"stop": True})
-        assert await self._process.wait() == 0
-
-    async def kill(self) -> None:
-        """Be gone at once."""
-        if self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
-
-    def _tell(self, order: dict[str, object]) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-
-
-@asynccontextmanager
-async def alive(life: Life) -> AsyncIterator[Child]:
-    """Start Home Assistant; it is dead afterwards."""
-    with (Path(life.folder) / "stderr.log").open("ab") as errors:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tests.lifetime",
-            life.as_json(),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=errors,
-        )
-        child = Child(process)
-        try:
-            yield child
-        finally:
-            await child.kill()
-
-
-def shown(life: Life, meter: str, key: str) -> dict[datetime, Decimal]:
-    """Return the last value that a sensor showed for each period."""
-    found: dict[datetime, Decimal] = {}
-    for text in life.journal.read_text().splitlines():
-        line = json.loads(text)
-        if line["unique_id"] != f"{life.location}_{meter}_{key}":
-            continue
-        if line["state"] in ("unknown", "unavailable"):
-            continue
-        found[datetime.fromisoformat(line["last_reset"])] = Decimal(line["state"])
-    return found
-
-
-@pytest.mark.usefixtures("socket_enabled")
+@pytest.mark.usefixtures("lives_allowed")
 @pytest.mark.parametrize("name", CHANGES)
 async def test_three_days(tmp_path: Path, name: str) -> None:
     """Every day's cost is what FlatPeak has stored for it, whatever happened."""
@@ -159,10 +79,10 @@ async def test_three_days(tmp_path: Path, name: str) -> None:
             url=simulator.url,
             location=location,
             zone="America/New_York",
-            begin=begin.isoformat(),
-            now=begin.isoformat(),
+            begin=begin,
+            now=begin,
         )
-        async with alive(life) as child:
+        async with alive(life, simulator) as child:
             await child.live(midnights[0] + timedelta(hours=9))
             await simulator.refuse()
             await child.live(midnights[0] + timedelta(hours=10))
@@ -170,10 +90,10 @@ async def test_three_days(tmp_path: Path, name: str) -> None:
             await child.live(midnights[0] + timedelta(hours=15))
             await child.stop()
         back = midnights[0] + timedelta(hours=15, minutes=8, seconds=20)
-        async with alive(replace(life, now=back.isoformat())) as child:
+        async with alive(replace(life, now=back), simulator) as child:
             gone = await _until_killed(child, simulator, change, midnights[1], random)
         back = gone + timedelta(minutes=change.away, seconds=random.randrange(900))
-        async with alive(replace(life, now=back.isoformat())) as child:
+        async with alive(replace(life, now=back), simulator) as child:
             await child.live(midnights[3] + timedelta(minutes=15))
             await child.stop()
         _check_money(simulator, life, midnights)
@@ -212,7 +132,6 @@ def _check_money(
     simulator: FlatPeakSimulator, life: Life, midnights: list[datetime]
 ) -> None:
     """Compare what was shown last for each period with what is stored for it."""
-    begin = datetime.fromisoformat(life.begin)
     month = day_start(midnights[0].astimezone(BERLIN).date().replace(day=1), BERLIN)
     for source, (direction, _) in METERS.items():
         key = meter_key(life.location, direction, source)
@@ -228,7 +147,7 @@ def _check_money(
             assert stored
             assert costs[start] == stored
             before, after = (
-                register(source, begin, instant - SLOT) for instant in (start, end)
+                register(source, life.begin, instant - SLOT) for instant in (start, end)
             )
             assert energies[start] == after - before
         stored = simulator.stored_cost(owner, month, simulator.now, direction.upper())

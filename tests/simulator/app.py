@@ -1,6 +1,7 @@
 """HTTP around the core: logging, faults and broken connections."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -39,7 +40,10 @@ def _handler(
             raw=await request.read(),
         )
         logged = _log(core, call)
-        response = await _respond(core, request, call, endpoint)
+        try:
+            response = await _respond(core, request, call, endpoint, logged)
+        finally:
+            logged.is_open = False
         if response is None:
             if request.transport is not None:
                 request.transport.abort()
@@ -72,7 +76,11 @@ def _log(core: Core, call: Call) -> LoggedRequest:
 
 
 async def _respond(
-    core: Core, request: web.Request, call: Call, endpoint: Endpoint
+    core: Core,
+    request: web.Request,
+    call: Call,
+    endpoint: Endpoint,
+    logged: LoggedRequest,
 ) -> web.Response | None:
     """Answer a request, or give None where the connection is to break."""
     if core.offline:
@@ -81,6 +89,12 @@ async def _respond(
     fault = core.faults.take(call.method, call.path)
     if fault is None:
         return respond(execute())
+    logged.fault = fault.kind
+    if fault.kind is FaultKind.REPEAT:
+        answer = execute()
+        status = execute().status
+        core.requests.append(replace(logged, status=status, copy=True, is_open=False))
+        return respond(answer)
     done = execute() if fault.stored else None
     if fault.delay:
         await core.pause(fault.delay)

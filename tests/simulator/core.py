@@ -42,6 +42,8 @@ class LoggedRequest:
     """A request as it arrived. `status` is None while, or where, none was answered.
 
     Headers are without credentials and in lower case; decimals of `body` are exact.
+    `fault` is what struck it; a `copy` is what the network made of one. `is_open` while
+    it is worked on.
     """
 
     time: datetime
@@ -52,6 +54,9 @@ class LoggedRequest:
     headers: dict[str, str]
     body: Any
     status: int | None = None
+    fault: FaultKind | None = None
+    copy: bool = False
+    is_open: bool = True
 
 
 @dataclass(slots=True, kw_only=True)

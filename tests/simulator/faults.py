@@ -14,6 +14,7 @@ class FaultKind(StrEnum):
     DROP = "drop"  # the connection breaks without an answer
     GARBAGE = "garbage"  # 200 with something that is not JSON
     EMPTY = "empty"  # 200 without a body
+    REPEAT = "repeat"  # the network delivers the request twice; one answer comes back
 
 
 @dataclass(slots=True, kw_only=True)

@@ -72,6 +72,22 @@ async def test_unreadable_answers(
     assert len(simulator.records) == stored
 
 
+@pytest.mark.parametrize(("overwrite", "kept"), [("same_period", 1), ("never", 2)])
+async def test_repeat(
+    simulator: FlatPeakSimulator, client: Client, overwrite: str, kept: int
+) -> None:
+    """The network delivers a request twice; whether one replaces is a switch."""
+    simulator.switches = DEFAULT.but({"overwrite": overwrite})
+    simulator.fail("/costs/instant", kind=FaultKind.REPEAT)
+    assert (await client.instant(*NOON)).status == 200
+    assert [(one.status, one.copy, one.fault) for one in simulator.requests[-2:]] == [
+        (200, False, FaultKind.REPEAT),
+        (200, True, FaultKind.REPEAT),
+    ]
+    assert not any(one.is_open for one in simulator.requests)
+    assert len(simulator.records) == kept
+
+
 async def test_times_skip_and_method(
     simulator: FlatPeakSimulator, client: Client
 ) -> None:
