@@ -9,6 +9,7 @@ import json
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from signal import SIGKILL
 
 from .lifetime import DONE, UP, Life, live
 from .simulator import FlatPeakSimulator
@@ -53,13 +54,14 @@ class Child:
         assert self._process.exitcode == 0
 
     async def kill(self) -> None:
-        """Be gone at once."""
-        self.strike()
+        """Be gone at once, by SIGKILL."""
+        self._process.kill()
         await asyncio.to_thread(self._process.join)
 
-    def strike(self) -> None:
-        """Send SIGKILL."""
-        self._process.kill()
+    @property
+    def was_killed(self) -> bool:
+        """Return whether SIGKILL is what ended it."""
+        return self._process.exitcode == -SIGKILL
 
     async def _told(self) -> object:
         """Return what it tells next."""

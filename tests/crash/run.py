@@ -47,7 +47,6 @@ class Story:
     rule: str
     seed: int
     hits: Counter[Hit] = field(default_factory=Counter)
-    aims: Counter[Aim] = field(default_factory=Counter)
     absent: timedelta = timedelta(0)
     cuts: int = 0
     seconds: float = 0
@@ -113,8 +112,8 @@ async def _die(
                 await child.up()
                 await _live(child, now + alive_for * share / sum(shares), now, weather)
                 hit = await killer.in_work(child, aim, _last(child, now) + AIM)
+            assert child.was_killed, (life.folder, aim)
             gone = max(simulator.now, now, _last(child, now) + SLOT / 2)
-        story.aims[aim] += 1
         story.hits[hit] += 1
         story.absent += absence
         now = gone + absence
