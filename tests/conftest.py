@@ -53,4 +53,5 @@ async def home(
     flatpeak: FlatPeakSimulator,
 ) -> Home:
     """Return a home whose clock the test moves, from `freeze_time` on."""
+    hass.config.currency = "GBP"  # as FlatPeak's locations have it
     return Home(hass, flatpeak, freezer)

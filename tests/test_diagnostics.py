@@ -60,6 +60,7 @@ async def test_invariant_13_diagnostics(home: Home, entry: MockConfigEntry) -> N
         "facts",
         "clock_ahead_seconds",
         "requests",
+        "problem",
         "last_poll",
         "polls_again_after_seconds",
         "pace",
@@ -78,6 +79,7 @@ async def test_invariant_13_diagnostics(home: Home, entry: MockConfigEntry) -> N
         "rule": "unknown",
         "longest_lag_seconds": 0,
         "other_writer": False,
+        "paused": False,
     }
     assert found["facts"]["tariff_status"]["commodity_import"] == "CONNECTED"
     assert found["last_poll"].startswith("2026-11-11T08:00")
