@@ -491,16 +491,41 @@ def test_invariant_6_a_day_is_the_location_s(
 
 
 def test_days_are_known_anew_after_each_line(tmp_path: Path) -> None:
-    """Per zone and meter; other meters' days need no second look."""
+    """Per zone and meter; what was read before stays as it was."""
     book = kept(tmp_path, [("a", line(START)), ("b", line(START))])
     first, other = book.days("a", UTC), book.days("b", UTC)
-    assert book.days("a", UTC) is first
+    assert book.days("a", UTC) == first
     assert book.days("a", LORD_HOWE).keys() == {date(2026, 11, 22)}
     late = line(START + timedelta(hours=10))  # the 23rd on Lord Howe
     book.append([("a", late)])
     assert book.days("a", UTC)[START.date()].mwh == 2_000_000
     assert book.days("a", LORD_HOWE).keys() == {date(2026, 11, 22), date(2026, 11, 23)}
-    assert book.days("b", UTC) is other
+    assert first[START.date()].mwh == 1_000_000
+    assert book.days("b", UTC) == other
+
+
+@settings(deadline=None)
+@given(st.lists(real_lines, max_size=4), st.sampled_from(ZONES))
+def test_day_sums_that_are_kept_up_are_those_of_all_lines(
+    rounds: list[list[Line]], zone: tzinfo
+) -> None:
+    """Lines that come, and come again, change a sum as if it were made anew."""
+    with TemporaryDirectory() as folder:
+        book = Book(Path(folder), ENTRY)
+        book.days("a", zone)
+        for lines in rounds:
+            book.append(lines)
+        assert book.days("a", zone) == loaded(Path(folder)).days("a", zone)
+
+
+def test_first_and_last(tmp_path: Path) -> None:
+    """What is earliest and latest, in whatever order it came."""
+    starts = [START + number * QUARTER for number in (3, 0, 2, 1)]
+    book = kept(tmp_path, [("a", line(start)) for start in starts])
+    assert book.first("a") == line(START)
+    assert book.until("a") == START + 4 * QUARTER
+    assert book.first("b") is None
+    assert book.until("b") is None
 
 
 def test_between_is_by_start_and_in_order(tmp_path: Path) -> None:

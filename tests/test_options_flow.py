@@ -65,12 +65,13 @@ async def test_form(home: Home, entry: MockConfigEntry) -> None:
     schema = result["data_schema"]
     assert schema is not None
     fields: Any = probatio.to_field_list(schema, custom_serializer=cv.custom_serializer)
-    window, carbon = fields
+    window, carbon, history = fields
     assert window["description"] == {"suggested_value": "15"}
     options = window["selector"]["select"]["options"]
     assert options == ["5", "15", "30", "60"]
     assert TEXTS["selector"]["window"]["options"].keys() == set(options)
     assert carbon["description"] == {"suggested_value": True}
+    assert history["default"] is False
     with pytest.raises(InvalidData):
         await flows.async_configure(
             result["flow_id"], {"window": 20, "include_carbon": True}

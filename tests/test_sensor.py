@@ -160,6 +160,7 @@ BESIDE_METERS = {
     ),
 }
 LOCATION = {**BESIDE_METERS, **LONG}
+PROGRESS = Expected(name="History fetched", unit="%")  # where there is any
 
 
 def use(_: datetime) -> dict[str, float]:
@@ -468,7 +469,7 @@ async def test_status_with_a_space(home: Home) -> None:
 
 def test_names_and_icons() -> None:
     """Every sensor has a name, and an icon where its class gives none."""
-    known = {**METER, **LOCATION}
+    known = {**METER, **LOCATION, "backfill_progress": PROGRESS}
     assert NAMES.keys() == ICONS.keys() == known.keys()
     for key, expected in known.items():
         assert NAMES[key]["name"] == expected.name

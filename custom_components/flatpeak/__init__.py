@@ -7,19 +7,22 @@ from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from .account import async_account
+from .backfill import job_path
 from .const import DOMAIN
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
 from .dashboard import async_follow_dashboard
 from .devices import async_remove_stale_devices, is_needed
 from .issues import async_delete_issues
 from .ledger import Ledger
+from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 PLATFORMS = [Platform.SENSOR, Platform.SWITCH]
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Look at the Energy dashboard again whenever its settings are saved."""
+    """Offer the actions, and look at the Energy dashboard when it is changed."""
+    async_setup_services(hass)
 
     async def changed() -> None:
         entries: list[FlatPeakConfigEntry] = hass.config_entries.async_loaded_entries(
@@ -66,6 +69,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) ->
 async def async_remove_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> None:
     """Delete the books of a location that was removed, and what asks about them."""
     await Ledger(hass, entry.entry_id).async_remove()
+    path = job_path(hass, entry.entry_id)
+    await hass.async_add_executor_job(lambda: path.unlink(missing_ok=True))
     async_delete_issues(hass, entry)
 
 

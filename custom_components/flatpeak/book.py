@@ -6,11 +6,13 @@ replaces the earlier one. A line that a crash cut off is skipped: its record is 
 in the journal. A month that lies 40 days back is rewritten with a line per local day.
 """
 
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
+from itertools import batched
 import json
 import os
 from pathlib import Path
@@ -22,14 +24,10 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.file import write_utf8_file_atomic
 
 from .const import DOMAIN
-from .metering import (
-    Origin,
-    PricedWindow,
-    Total,
-    local_date,
-)
+from .metering import DaySums, Origin, PricedWindow, Total, local_date
 
 FULL_DETAIL = timedelta(days=40)
+AT_ONCE = 50  # lines that are taken up while the event loop may wait
 
 type Line = tuple[str, PricedWindow]
 
@@ -44,7 +42,9 @@ class Book:
         self._windows: defaultdict[str, dict[datetime, PricedWindow]] = defaultdict(
             dict
         )
-        self._days: dict[tuple[str, tzinfo], dict[date, Total]] = {}
+        # The starts of a meter's windows in order: years of them are not searched.
+        self._starts: defaultdict[str, list[datetime]] = defaultdict(list)
+        self._days: defaultdict[str, dict[tzinfo, DaySums]] = defaultdict(dict)
         self._changed: dict[str, datetime] = {}
         # Files are written in an executor while the event loop reads.
         self._memory = Lock()
@@ -69,11 +69,12 @@ class Book:
                 _append_durably(self._path(month), text)
             except OSError as error:
                 raise HomeAssistantError(error) from error
-        with self._memory:
-            for meter, window in lines:
-                self._put((meter, window))
-                known = self._changed.get(meter, window.start)
-                self._changed[meter] = min(known, window.start)
+        for part in batched(lines, AT_ONCE, strict=False):
+            with self._memory:
+                for meter, window in part:
+                    self._put((meter, window))
+                    known = self._changed.get(meter, window.start)
+                    self._changed[meter] = min(known, window.start)
 
     def take_changed(self, meter: str) -> datetime | None:
         """Return the start of the first window written since this was asked last."""
@@ -83,8 +84,8 @@ class Book:
     def all_of(self, meter: str) -> list[PricedWindow]:
         """Return all lines of a meter, in order; old ones are sums of a day."""
         with self._memory:
-            found = list(self._windows[meter].values())
-        return sorted(found, key=lambda window: window.start)
+            windows = self._windows[meter]
+            return [windows[start] for start in self._starts[meter]]
 
     def fold(
         self,
@@ -109,16 +110,16 @@ class Book:
                 for meter, window in lines
             ):
                 continue
-            folded = list(_fold(lines, zone))
-            if len(folded) == len(lines):
+            groups = list(_fold(lines, zone))
+            if len(groups) == len(lines):
                 continue
-            text = "".join(_format(line) for line in folded)
+            text = "".join(_format((meter, sum_)) for meter, _, sum_ in groups)
             write_utf8_file_atomic(str(self._path(month)), text, private=True)
-            with self._memory:
-                for meter, window in lines:
-                    del self._windows[meter][window.start]
-                for line in folded:
-                    self._put(line)
+            for meter, windows, sum_ in groups:
+                with self._memory:
+                    for window in windows:
+                        self._drop(meter, window.start)
+                    self._put((meter, sum_))
 
     def remove(self) -> None:
         """Delete all files. Blocking."""
@@ -136,37 +137,39 @@ class Book:
         One whose price is in doubt is left out.
         """
         with self._memory:
-            windows = self._windows[meter].values()
-            return max(
-                (w for w in windows if w.origin in origins and not w.doubted),
-                key=lambda window: window.start,
-                default=None,
+            windows = self._windows[meter]
+            latest = (windows[start] for start in reversed(self._starts[meter]))
+            return next(
+                (w for w in latest if w.origin in origins and not w.doubted), None
             )
+
+    def first(self, meter: str) -> PricedWindow | None:
+        """Return a meter's earliest window."""
+        with self._memory:
+            starts = self._starts[meter]
+            return self._windows[meter][starts[0]] if starts else None
 
     def until(self, meter: str) -> datetime | None:
         """Return the end of a meter's last window."""
         with self._memory:
-            windows = self._windows[meter].values()
-            return max((window.end for window in windows), default=None)
+            starts = self._starts[meter]
+            return self._windows[meter][starts[-1]].end if starts else None
 
     def between(self, meter: str, start: datetime, end: datetime) -> list[PricedWindow]:
         """Return the windows of a meter that begin in a period, in order."""
         with self._memory:
-            windows = self._windows[meter].values()
-            found = [window for window in windows if start <= window.start < end]
-        return sorted(found, key=lambda window: window.start)
+            starts, windows = self._starts[meter], self._windows[meter]
+            first, last = bisect_left(starts, start), bisect_left(starts, end)
+            return [windows[begin] for begin in starts[first:last]]
 
     def days(self, meter: str, zone: tzinfo) -> Mapping[date, Total]:
         """Return the total of each local day of `zone` that has windows."""
         with self._memory:
-            if (cached := self._days.get((meter, zone))) is not None:
-                return cached
-            grouped: defaultdict[date, list[PricedWindow]] = defaultdict(list)
-            for window in self._windows[meter].values():
-                grouped[local_date(window.start, zone)].append(window)
-            days = {day: Total.of(windows) for day, windows in grouped.items()}
-            self._days[(meter, zone)] = days
-            return days
+            if (sums := self._days[meter].get(zone)) is None:
+                sums = self._days[meter][zone] = DaySums(zone)
+                for window in self._windows[meter].values():
+                    sums.add(window)
+            return sums.totals()
 
     def _path(self, month: str) -> Path:
         return self._folder / f"{self._prefix}{month}.jsonl"
@@ -175,10 +178,24 @@ class Book:
         return sorted(self._folder.glob(f"{self._prefix}*.jsonl"))
 
     def _put(self, line: Line) -> None:
+        """Take a line up, in the place of an earlier one of the same window."""
         meter, window = line
+        earlier = self._windows[meter].get(window.start)
+        if earlier is None:
+            insort(self._starts[meter], window.start)
         self._windows[meter][window.start] = window
-        for key in [key for key in self._days if key[0] == meter]:
-            del self._days[key]
+        for sums in self._days[meter].values():
+            if earlier is not None:
+                sums.remove(earlier)
+            sums.add(window)
+
+    def _drop(self, meter: str, start: datetime) -> None:
+        """Forget a window."""
+        window = self._windows[meter].pop(start)
+        starts = self._starts[meter]
+        del starts[bisect_left(starts, start)]
+        for sums in self._days[meter].values():
+            sums.remove(window)
 
 
 def _by_month(lines: Iterable[Line]) -> Mapping[str, Sequence[Line]]:
@@ -189,8 +206,10 @@ def _by_month(lines: Iterable[Line]) -> Mapping[str, Sequence[Line]]:
     return months
 
 
-def _fold(lines: Iterable[Line], zone: tzinfo) -> Iterable[Line]:
-    """Join the windows of each meter, local day and currency of one file."""
+def _fold(
+    lines: Iterable[Line], zone: tzinfo
+) -> Iterable[tuple[str, Sequence[PricedWindow], PricedWindow]]:
+    """Yield the windows of each meter, local day and currency, and their sum."""
     groups: defaultdict[tuple[str, date, str | None, bool], list[PricedWindow]] = (
         defaultdict(list)
     )
@@ -206,6 +225,7 @@ def _fold(lines: Iterable[Line], zone: tzinfo) -> Iterable[Line]:
         total = Total.of(windows)
         yield (
             meter,
+            windows,
             PricedWindow(
                 start=min(window.start for window in windows),
                 end=max(window.end for window in windows),

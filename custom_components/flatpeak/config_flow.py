@@ -56,6 +56,7 @@ from .const import (
     WINDOW_DYNAMIC,
 )
 from .errors import ERROR_KEYS
+from .history_flow import async_offer_history
 from .meter_check import (
     Candidate,
     Doubt,
@@ -152,6 +153,11 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
     def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
         """Return how the options are changed."""
         return FlatPeakOptionsFlow()
+
+    @override
+    async def async_on_create_entry(self, result: ConfigFlowResult) -> ConfigFlowResult:
+        """Offer the past of the meters."""
+        return await async_offer_history(self.hass, result["result"], result)
 
     @override
     async def async_step_user(

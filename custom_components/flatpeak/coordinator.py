@@ -27,6 +27,7 @@ from .api import (
     FlatPeakRefusedError,
     TariffDirection,
 )
+from .backfill import MINUTE, SPACING, Backfill
 from .clock import skew, trusted_now
 from .const import (
     CONF_INCLUDE_CARBON,
@@ -130,6 +131,17 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             minutes,
             lambda: trusted_now(client),
         )
+        self.backfill = Backfill(
+            hass,
+            entry.entry_id,
+            self.ledger,
+            self._exchange,
+            self._pusher,
+            self.meters,
+            lambda: self._zone,
+            self.hours,
+        )
+        self._unsub_backfill: CALLBACK_TYPE | None = None
         self._clock_asked: datetime | None = None
         self._prices = Prices(client, self.location_id, self.pace)
         self._reports = {
@@ -187,6 +199,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """
         await self.ledger.async_load()
         self._pusher.paused = self.ledger.journal.facts.paused
+        await self.backfill.async_load()
         self._follow_sources()
         await self._take_zone()
         # A meter that was just added gets its stream with the first poll.
@@ -228,6 +241,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             )
         )
         self._plan_rollover()
+        self.async_go_on_with_past()
 
     async def async_check_dashboard(self, _event: Event | None = None) -> None:
         """Look whether the Energy dashboard uses our costs well."""
@@ -243,10 +257,10 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     async def async_shutdown(self) -> None:
         """Cancel our own timers, too."""
         await super().async_shutdown()
-        for unsub in (self._unsub_push, self._unsub_rollover):
+        for unsub in (self._unsub_push, self._unsub_rollover, self._unsub_backfill):
             if unsub:
                 unsub()
-        self._unsub_push = self._unsub_rollover = None
+        self._unsub_push = self._unsub_rollover = self._unsub_backfill = None
 
     @override
     async def _async_update_data(self) -> Snapshot:
@@ -505,9 +519,11 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             )
         for key, meter in self.meters.items():
             if key not in meters:
-                meters[key] = await async_new_state(
+                meters[key], is_new = await async_new_state(
                     self.client, self.location_id, meter, meters
                 )
+                if is_new:
+                    self.backfill.fresh.add(key)
         changed = replace(journal, facts=facts, meters=meters)
         if changed != journal:
             await self.ledger.async_write(changed)
@@ -606,6 +622,62 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             raise
         except FlatPeakError as error:
             self.pace.failed(error, self.location_id)
+
+    @property
+    def zone(self) -> tzinfo:
+        """Return the location's time zone."""
+        return self._zone
+
+    @property
+    def now(self) -> datetime:
+        """Return the time (UTC)."""
+        return dt_util.utcnow()
+
+    async def async_fetch_past(
+        self, meters: Iterable[str], start: datetime | None
+    ) -> bool:
+        """Begin to fetch the past of meters; False while something is going on.
+
+        Raises HomeAssistantError when it cannot be written.
+        """
+        if not await self.backfill.async_begin(meters, start):
+            return False
+        self._publish()
+        self.async_go_on_with_past()
+        return True
+
+    @callback
+    def async_go_on_with_past(self, wait: timedelta = SPACING) -> None:
+        """Do the next step of fetching the past in a while, if there is one."""
+        if self.backfill.is_running and self._unsub_backfill is None:
+            self._unsub_backfill = async_call_later(
+                self.hass, wait, self._start_backfill
+            )
+
+    @callback
+    def _start_backfill(self, _now: datetime) -> None:
+        """Do a step in the background: it ends with the entry."""
+        self._unsub_backfill = None
+        if self.hass.is_stopping:
+            return
+        self.config_entry.async_create_background_task(
+            self.hass, self._async_backfill(), f"{DOMAIN} past"
+        )
+
+    async def _async_backfill(self) -> None:
+        """Do one step, show how far it is, and plan the next one."""
+        before, wait = self.backfill.job, MINUTE
+        try:
+            wait = await self.backfill.async_step() or SPACING
+        except FlatPeakAuthenticationError:
+            self.config_entry.async_start_reauth(self.hass)
+        except FlatPeakError as error:
+            _LOGGER.debug("The past has to wait: %s", error)
+        except HomeAssistantError:
+            _LOGGER.exception("The past could not be written; nothing more is sent")
+        if self.backfill.job is not before:
+            self._publish()
+        self.async_go_on_with_past(wait)
 
     def _sold(self) -> list[PricedWindow]:
         """Return the latest priced window of each export meter."""
@@ -764,7 +836,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
 
     def _picture(self, periods: Periods, now: datetime) -> Snapshot:
         """Derive everything from the books, the prices and the reports."""
-        return take_snapshot(
+        snapshot = take_snapshot(
             periods,
             now,
             self.meters,
@@ -775,3 +847,4 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             reported=self._reported,
             problem=self._problem(),
         )
+        return replace(snapshot, backfill_progress=self.backfill.percent)

@@ -1,7 +1,7 @@
 """The journal and the book of one entry, on disk."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -41,6 +41,8 @@ class Ledger:
         self.journal = Journal()
         self.book = Book(folder, entry_id)
         self.lock = asyncio.Lock()
+        # Windows of the past that are not through yet: their months are not folded.
+        self.kept: Callable[[], AbstractSet[tuple[str, datetime]]] = frozenset
 
     async def async_load(self) -> None:
         """Read both.
@@ -94,7 +96,9 @@ class Ledger:
         # An older outbox on disk would book again what is folded now.
         await self.async_write(self.journal)
         waiting = {(item.meter, item.window.start) for item in self.journal.outbox}
-        await self._hass.async_add_executor_job(self.book.fold, now, zone, waiting)
+        await self._hass.async_add_executor_job(
+            lambda: self.book.fold(now, zone, waiting | self.kept())
+        )
 
     async def async_remove(self) -> None:
         """Delete the files of an entry that is being removed."""

@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.helpers.selector import BooleanSelector
 import voluptuous as vol
 
 from .const import CONF_INCLUDE_CARBON, CONF_WINDOW, WINDOW_DEFAULT, WINDOWS
+from .history_flow import SOURCE_HISTORY, HistorySteps
 from .selectors import choose
+
+CONF_HISTORY = "history"
 
 OPTIONS_SCHEMA = vol.Schema(
     {
@@ -16,14 +19,15 @@ OPTIONS_SCHEMA = vol.Schema(
             vol.Coerce(str), choose(CONF_WINDOW, *map(str, WINDOWS)), vol.Coerce(int)
         ),
         vol.Required(CONF_INCLUDE_CARBON): BooleanSelector(),
+        vol.Optional(CONF_HISTORY, default=False): BooleanSelector(),
     }
 )
 
 
-class FlatPeakOptionsFlow(OptionsFlow):
+class FlatPeakOptionsFlow(HistorySteps):
     """Change a location's options; the entry's update listener reloads it.
 
-    A further step is reached from `init` before the options are stored.
+    The past is offered by steps of its own: right after the set-up, or on request.
     """
 
     async def async_step_init(
@@ -31,8 +35,12 @@ class FlatPeakOptionsFlow(OptionsFlow):
     ) -> ConfigFlowResult:
         """Ask for the length of windows, and whether carbon is wanted."""
         options = self.config_entry.options
+        if self.context.get("source") == SOURCE_HISTORY and user_input is None:
+            return await self.async_step_history()
         if user_input is not None:
-            return self._store(user_input)
+            self.changes = dict(user_input)
+            wants_history = self.changes.pop(CONF_HISTORY, False)
+            return await self.async_step_history() if wants_history else self.end()
         present = {
             CONF_WINDOW: str(options.get(CONF_WINDOW, WINDOW_DEFAULT)),
             CONF_INCLUDE_CARBON: options.get(CONF_INCLUDE_CARBON, True),
@@ -44,7 +52,3 @@ class FlatPeakOptionsFlow(OptionsFlow):
                 present,
             ),
         )
-
-    def _store(self, changes: dict[str, Any]) -> ConfigFlowResult:
-        """Store what was changed, and keep the rest."""
-        return self.async_create_entry(data={**self.config_entry.options, **changes})

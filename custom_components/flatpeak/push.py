@@ -151,7 +151,7 @@ class Pusher:
         lengths = changed_lengths(known, self._minutes, self._began)
         midnight = day_start(local_date(now, zone), zone)
         sources = {
-            key: self._source_id(meter)
+            key: self.source_id(meter)
             for key, meter in self._meters.items()
             if key in journal.meters
         }
@@ -169,7 +169,7 @@ class Pusher:
                 key,
                 journal.meters[key],
                 rows,
-                self._describe(self._meters[key], source, rows, zone),
+                self.describe(self._meters[key], source, rows, zone),
                 now=now,
                 run_start=run_start,
                 minutes=lengths,
@@ -227,7 +227,7 @@ class Pusher:
                 rows[source],
                 booked,
                 [item.window for item in journal.outbox if item.meter == key],
-                self._describe(self._meters[key], source, rows[source], zone),
+                self.describe(self._meters[key], source, rows[source], zone),
                 period=Span(
                     start=max(state.since, now - TRAILING), end=state.anchor.end
                 ),
@@ -254,7 +254,7 @@ class Pusher:
         return replace(item, status=Status.ATTEMPTED)
 
     @callback
-    def _source_id(self, meter: Meter) -> str:
+    def source_id(self, meter: Meter) -> str:
         """Return the source's statistic id, also after a renaming."""
         if meter.source_registry_id:
             registry = er.async_get(self._hass)
@@ -263,7 +263,7 @@ class Pusher:
         return meter.source
 
     @callback
-    def _describe(
+    def describe(
         self, meter: Meter, source: str, rows: Sequence[Row], zone: tzinfo
     ) -> Source:
         """Return what settling must know of the source."""

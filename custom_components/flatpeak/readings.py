@@ -133,3 +133,30 @@ def _row(row: StatisticsRow, convert: Convert, *, has_register: bool) -> Row:
 def run_started(hass: HomeAssistant) -> datetime:
     """Return when the recorder's present run began: before it nobody watched."""
     return get_instance(hass).recorder_runs_manager.current.start
+
+
+async def async_read_past(
+    hass: HomeAssistant, source: str, start: datetime, end: datetime
+) -> list[Row]:
+    """Return the rows of a source (statistic id) for a period that is long ago.
+
+    They are hours, the one before comes along; where the period ends within an hour,
+    5-minute rows tell that part of it, if they are still there.
+    """
+    return await get_instance(hass).async_add_executor_job(
+        _read_past, hass, source, start, end
+    )
+
+
+def _read_past(
+    hass: HomeAssistant, source: str, start: datetime, end: datetime
+) -> list[Row]:
+    """Read in the recorder's executor, where blocking is fine."""
+    known = get_metadata(hass, statistic_ids={source})
+    unit = known[source][1]["unit_of_measurement"] if source in known else None
+    first = start.replace(minute=0, second=0, microsecond=0) - HOUR
+    last = end.replace(minute=0, second=0, microsecond=0)
+    rows = _rows(hass, source, unit, first, last, period="hour")
+    if last < end:
+        rows += _rows(hass, source, unit, last, end, period="5minute")
+    return rows

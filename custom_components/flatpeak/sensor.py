@@ -13,12 +13,12 @@ from homeassistant.components.sensor import (
     SensorStateClass,
 )
 from homeassistant.const import (
-    PERCENTAGE,
     EntityCategory,
     UnitOfEnergy,
     UnitOfMass,
+    UnitOfRatio,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
@@ -175,7 +175,7 @@ METER_SENSORS = (
     FlatPeakSensorEntityDescription(
         key="measured_share",
         translation_key="measured_share",
-        native_unit_of_measurement=PERCENTAGE,
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
         entity_registry_enabled_default=False,
@@ -230,6 +230,15 @@ LOCATION_SENSORS = (
     *PERIOD_SENSORS,
 )
 
+# Of a location whose past was fetched, or is being.
+PROGRESS = FlatPeakSensorEntityDescription(
+    key="backfill_progress",
+    translation_key="backfill_progress",
+    native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    value_fn=lambda snapshot, _: snapshot.backfill_progress,
+)
+
 
 def _measured_share(total: Total | None) -> Decimal | None:
     """Return the percentage of energy that was measured, not spread over a gap."""
@@ -257,6 +266,24 @@ async def async_setup_entry(
             _sensors(coordinator, meter, METER_SENSORS),
             config_subentry_id=meter.subentry_id,
         )
+    _show_progress(coordinator, async_add_entities)
+
+
+def _show_progress(
+    coordinator: FlatPeakCoordinator, add: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the sensor of the progress as soon as there is any."""
+    added = False
+
+    @callback
+    def look() -> None:
+        nonlocal added
+        if not added and coordinator.data.backfill_progress is not None:
+            added = True
+            add(_sensors(coordinator, None, [PROGRESS]))
+
+    coordinator.config_entry.async_on_unload(coordinator.async_add_listener(look))
+    look()
 
 
 def _sensors(

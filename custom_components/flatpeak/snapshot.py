@@ -98,6 +98,7 @@ class Snapshot:
     export_price: Decimal | None = None
     tariff_status: str | None = None
     problem: str = "ok"
+    backfill_progress: int | None = None  # percent; None where there was never one
 
 
 def take_snapshot(
@@ -271,7 +272,7 @@ def _totals(days: Mapping[date, Total], periods: Periods) -> dict[str, Any]:
         "this_month": _between(days, periods.month, tomorrow),
         "last_month": _between(days, periods.last_month, periods.month),
         "this_year": _between(days, periods.year, tomorrow),
-        "all_time": sum(days.values(), Total()),
+        "all_time": Total.joined(days.values()),
     }
 
 
@@ -283,7 +284,7 @@ def is_priced(book: Book, item: Queued) -> bool:
 
 def _between(days: Mapping[date, Total], first: date, end: date) -> Total:
     """Return the total of the days from `first` until before `end`."""
-    return sum((total for day, total in days.items() if first <= day < end), Total())
+    return Total.joined(total for day, total in days.items() if first <= day < end)
 
 
 def net_figures(

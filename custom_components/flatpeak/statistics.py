@@ -224,12 +224,14 @@ class HourlyStatistics:
 
     async def _write(self, meta: StatisticMetaData, rows: Sequence[SumRow]) -> None:
         """Hand rows to the recorder; where there are none, the series alone."""
-        data = [
-            StatisticData(start=row.start, state=float(row.state), sum=float(row.sum))
-            for row in rows
-        ]
-        for part in batched(data, CHUNK, strict=False) if data else [()]:
-            async_add_external_statistics(self._hass, meta, part)
+        for part in batched(rows, CHUNK, strict=False) if rows else [()]:
+            data = [
+                StatisticData(
+                    start=row.start, state=float(row.state), sum=float(row.sum)
+                )
+                for row in part
+            ]
+            async_add_external_statistics(self._hass, meta, data)
             if len(part) == CHUNK:
                 await self._committed()
 

@@ -15,8 +15,10 @@ async def async_new_state(
     location_id: str,
     meter: Meter,
     others: Mapping[str, MeterState],
-) -> MeterState:
-    """Return a new meter's state. Raises FlatPeakError.
+) -> tuple[MeterState, bool]:
+    """Return a new meter's state, and whether its stream is new, too.
+
+    Nothing can have been recorded on a device that did not exist. Raises FlatPeakError.
 
     The first grid meter of a direction is recorded on the location, every other
     one on a FlatPeak device of its own: two meters never write the same stream.
@@ -28,6 +30,7 @@ async def async_new_state(
         energy_direction=direction,
         tariff_direction=direction,
     )
+    is_new = False
     taken = any(state.stream == stream for state in others.values())
     if taken or meter.kind != KIND_GRID:
         name = device_reference_id(meter.key)
@@ -35,5 +38,6 @@ async def async_new_state(
         device = next(iter(devices), None)
         if device is None:
             device = await client.async_create_device(name)
+            is_new = True
         stream = replace(stream, owner=device.id)
-    return MeterState(stream=stream, source=meter.source)
+    return MeterState(stream=stream, source=meter.source), is_new

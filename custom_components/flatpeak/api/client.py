@@ -81,6 +81,7 @@ MAX_BATCH_RECORDS = 10_000
 # Seconds before a token runs out in which it is no longer used.
 _REFRESH_MARGIN = 120.0
 _PAGE_SIZE = "100"
+_LARGE_ANSWER = 20_000  # bytes: a millisecond of reading
 _ID = re.compile(r"\w+", re.ASCII)
 
 
@@ -101,6 +102,11 @@ class _Call:
     def name(self) -> str:
         """Return method and path without ids."""
         return f"{self.method} {self.path}"
+
+    @property
+    def is_large(self) -> bool:
+        """Return whether there is too much in it to be looked at in the event loop."""
+        return not isinstance(self.body, Mapping | None)
 
     @property
     def ids(self) -> set[str]:
@@ -284,11 +290,15 @@ class FlatPeakClient:
         """
         if not 0 < len(records) <= MAX_BATCH_RECORDS:
             raise ValueError(f"1 to {MAX_BATCH_RECORDS} records can be sent at once")
+        dialect = self._batch_dialect
+        body = await _aside(
+            lambda: [record_body(dialect, record) for record in records]
+        )
         call = _Call(
             method="PUT",
             path="/meters/interval",
-            body=[record_body(self._batch_dialect, record) for record in records],
-            dialect=self._batch_dialect,
+            body=body,
+            dialect=dialect,
             stores=True,
             limit=BATCH_TIMEOUT,
         )
@@ -381,6 +391,8 @@ class FlatPeakClient:
                 # refused was not done, so that even a record can be sent again.
                 session = await self._log_in()
                 answer = await self._send(call, f"Bearer {session.token}")
+            if call.is_large or len(answer.raw) > _LARGE_ANSWER:
+                return await _aside(lambda: self._read(call, answer, read))
             return self._read(call, answer, read)
 
     async def _log_in(self) -> Session:
@@ -408,7 +420,9 @@ class FlatPeakClient:
         data = None
         if call.body is not None:
             headers["Content-Type"] = "application/json"
-            data = BytesIO(encode(call.body))  # aiohttp sends it piece by piece.
+            body = call.body
+            raw = await _aside(lambda: encode(body)) if call.is_large else encode(body)
+            data = BytesIO(raw)  # aiohttp sends it piece by piece.
         url = URL(self._base_url + call.path.replace("{id}", call.object_id))
         started = asyncio.get_running_loop().time()
         self._requests += 1
@@ -490,6 +504,11 @@ class FlatPeakClient:
         """Return all that must not be in a text about a request."""
         ours = {self._account_id, self._api_key, self._basic}
         return ours | {*self._tokens} | self._private | call.ids
+
+
+async def _aside[T](work: Callable[[], T]) -> T:
+    """Do what takes long in a thread, so that the event loop goes on."""
+    return await asyncio.get_running_loop().run_in_executor(None, work)
 
 
 def _period(start: datetime, end: datetime) -> dict[str, str]:

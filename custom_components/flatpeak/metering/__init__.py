@@ -1,5 +1,6 @@
 """Pure metering: from rows of statistics to windows, records and sums. No I/O."""
 
+from .adopt import Adoption, PastRecord, adopt, found_in, line_of, past_records
 from .band import HISTORY, highest_price, is_below, is_plausible_price
 from .calendar import day_start, local_date, month_of, month_start, next_day_start
 from .compare import compare
@@ -27,12 +28,14 @@ from .reconcile import Expected, match
 from .records import record_reference_id, to_wire
 from .revise import rebase, revise
 from .settle import settle
-from .totals import Origin, PricedWindow, Total
+from .totals import DaySums, Origin, PricedWindow, Total
 from .windows import Lengths, boundaries, changed_lengths, cut, release
 
 __all__ = [
     "HISTORY",
+    "Adoption",
     "Anchor",
+    "DaySums",
     "Expected",
     "Finding",
     "Hold",
@@ -42,6 +45,7 @@ __all__ = [
     "Kind",
     "Lengths",
     "Origin",
+    "PastRecord",
     "PricedWindow",
     "Quality",
     "Record",
@@ -58,6 +62,7 @@ __all__ = [
     "SumRow",
     "Total",
     "Window",
+    "adopt",
     "boundaries",
     "changed_lengths",
     "compare",
@@ -66,16 +71,19 @@ __all__ = [
     "exact",
     "find_outages",
     "fit",
+    "found_in",
     "habit",
     "highest_price",
     "hours",
     "is_below",
     "is_plausible_price",
+    "line_of",
     "local_date",
     "match",
     "month_of",
     "month_start",
     "next_day_start",
+    "past_records",
     "rebase",
     "record_reference_id",
     "release",

@@ -1,10 +1,13 @@
 """Priced windows, and what they sum to."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
+
+from .calendar import local_date
 
 
 class Origin(StrEnum):
@@ -107,7 +110,39 @@ class Total:
     @classmethod
     def of(cls, windows: Iterable[PricedWindow]) -> Total:
         """Sum windows; those without energy have nothing to sum."""
-        return sum((cls._line(line) for line in windows if line.mwh), cls())
+        return cls.joined(cls._line(line) for line in windows if line.mwh)
+
+    @classmethod
+    def joined(cls, totals: Iterable[Total]) -> Total:
+        """Join many totals; thousands of them in a few milliseconds."""
+        mwh = priced = unpriced = without_carbon = 0
+        money = carbon = Decimal(0)
+        for total in totals:
+            mwh += total.mwh
+            priced += total.priced
+            unpriced += total.unpriced
+            money += total.money_sum
+            carbon += total.carbon_sum
+            without_carbon += total.without_carbon
+        return cls(
+            mwh=mwh,
+            priced=priced,
+            unpriced=unpriced,
+            money_sum=money,
+            carbon_sum=carbon,
+            without_carbon=without_carbon,
+        )
+
+    def without(self, other: Total) -> Total:
+        """Return what is left when windows that were summed are taken out again."""
+        return Total(
+            mwh=self.mwh - other.mwh,
+            priced=self.priced - other.priced,
+            unpriced=self.unpriced - other.unpriced,
+            money_sum=self.money_sum - other.money_sum,
+            carbon_sum=self.carbon_sum - other.carbon_sum,
+            without_carbon=self.without_carbon - other.without_carbon,
+        )
 
     @classmethod
     def _line(cls, line: PricedWindow) -> Total:
@@ -121,3 +156,33 @@ class Total:
             without_carbon=int(line.carbon is None),
             estimated=line.mwh if line.estimated else 0,
         )
+
+
+class DaySums:
+    """The total of each local day of a set of windows, kept up as they come and go."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        """Begin without windows."""
+        self._zone = zone
+        self._counts: Counter[date] = Counter()
+        self._totals: dict[date, Total] = {}
+
+    def add(self, window: PricedWindow) -> None:
+        """Take a window in."""
+        day = local_date(window.start, self._zone)
+        self._counts[day] += 1
+        before = self._totals.get(day, Total())
+        self._totals[day] = before + Total.of([window])
+
+    def remove(self, window: PricedWindow) -> None:
+        """Take a window out that was taken in."""
+        day = local_date(window.start, self._zone)
+        self._counts[day] -= 1
+        if self._counts[day]:
+            self._totals[day] = self._totals[day].without(Total.of([window]))
+        else:
+            del self._counts[day], self._totals[day]
+
+    def totals(self) -> dict[date, Total]:
+        """Return the days that have windows."""
+        return dict(self._totals)

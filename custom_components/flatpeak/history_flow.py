@@ -1,0 +1,168 @@
+"""The offer to fetch the past: after the set-up, and later in the options."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from homeassistant.config_entries import (
+    ConfigEntry,
+    ConfigEntryState,
+    ConfigFlowResult,
+    FlowType,
+    OptionsFlow,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.selector import (
+    DateSelector,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+)
+from homeassistant.util import dt as dt_util
+import voluptuous as vol
+
+from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
+from .history import default_start, earliest_start
+from .metering import day_start, local_date
+from .services import table
+
+SOURCE_HISTORY = "history"
+CONF_START, CONF_METERS = "start", "meters"
+OFFER = ["history_fetch", "history_choose", "history_skip"]
+
+
+class HistorySteps(OptionsFlow):
+    """Steps of an options flow: a preview, another choice, and the beginning."""
+
+    config_entry: FlatPeakConfigEntry
+
+    _start: date
+    _meters: Sequence[str]
+
+    def __init__(self) -> None:
+        """Change nothing yet."""
+        self.changes: dict[str, Any] = {}  # of the options, to be stored at the end
+
+    async def async_step_history(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
+    ) -> ConfigFlowResult:
+        """Offer the past, with what it would send."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="entry_not_loaded")
+        coordinator = self.config_entry.runtime_data
+        if coordinator.backfill.is_running:
+            return self.async_abort(reason="backfill_running")
+        if not hasattr(self, "_start"):
+            self._start = _default_day(coordinator)
+            self._meters = list(coordinator.meters)
+        previews = await coordinator.backfill.async_preview(
+            self._meters, day_start(self._start, coordinator.zone)
+        )
+        return self.async_show_menu(
+            step_id="history",
+            menu_options=OFFER,
+            description_placeholders={
+                "start": self._start.isoformat(),
+                "records": str(sum(each.records for each in previews)),
+                "requests": str(sum(each.requests for each in previews)),
+                "table": table(coordinator, previews),
+            },
+        )
+
+    async def async_step_history_choose(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask from when, and of which meters."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="entry_not_loaded")
+        coordinator = self.config_entry.runtime_data
+        errors = {}
+        if user_input is not None:
+            start = date.fromisoformat(user_input[CONF_START])
+            zone = coordinator.zone
+            if start >= local_date(coordinator.now, zone):
+                errors[CONF_START] = "not_past"
+            elif day_start(start, zone) < earliest_start(coordinator.now, zone):
+                errors[CONF_START] = "too_long_ago"
+            else:
+                self._start = start
+                self._meters = user_input[CONF_METERS]
+                return await self.async_step_history()
+        titles = [
+            SelectOptionDict(value=key, label=meter.title)
+            for key, meter in coordinator.meters.items()
+        ]
+        schema = vol.Schema(
+            {
+                vol.Required(CONF_START): DateSelector(),
+                vol.Required(CONF_METERS): SelectSelector(
+                    SelectSelectorConfig(options=titles, multiple=True)
+                ),
+            }
+        )
+        return self.async_show_form(
+            step_id="history_choose",
+            data_schema=self.add_suggested_values_to_schema(
+                schema,  # type: ignore[arg-type]
+                user_input
+                or {
+                    CONF_START: self._start.isoformat(),
+                    CONF_METERS: list(self._meters),
+                },
+            ),
+            errors=errors,
+        )
+
+    async def async_step_history_fetch(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
+    ) -> ConfigFlowResult:
+        """Begin, in the background."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="entry_not_loaded")
+        coordinator = self.config_entry.runtime_data
+        start = day_start(self._start, coordinator.zone)
+        if not await coordinator.async_fetch_past(self._meters, start):
+            return self.async_abort(reason="backfill_running")
+        return self.end()
+
+    async def async_step_history_skip(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
+    ) -> ConfigFlowResult:
+        """Leave the past alone."""
+        return self.end()
+
+    def end(self) -> ConfigFlowResult:
+        """Store what was changed, and keep the rest."""
+        return self.async_create_entry(
+            data={**self.config_entry.options, **self.changes}
+        )
+
+
+async def async_offer_history(
+    hass: HomeAssistant, entry: ConfigEntry, result: ConfigFlowResult
+) -> ConfigFlowResult:
+    """Let the flow that has created an entry go on with the offer of its past.
+
+    There is none without meters, or where they have none.
+    """
+    coordinator = getattr(entry, "runtime_data", None)
+    if not isinstance(coordinator, FlatPeakCoordinator):
+        return result  # it could not be set up yet
+    previews = await coordinator.backfill.async_preview(coordinator.meters)
+    if not any(each.records for each in previews):
+        return result
+    offer = await hass.config_entries.options.async_init(
+        entry.entry_id, context={"source": SOURCE_HISTORY}
+    )
+    result["next_flow"] = (FlowType.OPTIONS_FLOW, offer["flow_id"])
+    return result
+
+
+def _default_day(coordinator: FlatPeakCoordinator) -> date:
+    """Return the first of last month."""
+    return local_date(
+        default_start(dt_util.utcnow(), coordinator.zone), coordinator.zone
+    )

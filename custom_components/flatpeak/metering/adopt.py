@@ -1,0 +1,254 @@
+"""What FlatPeak has of the past already: it is adopted, and only the rest is sent."""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from .findings import Money, Record, Standing
+from .model import Slice, Stream, Window
+from .pairing import pair
+from .pieces import split
+from .reconcile import TOLERANCE_WH, ReportItem
+from .records import WH, record_reference_id
+from .totals import Origin, PricedWindow
+
+
+class SureMoney(Money, Protocol):
+    """Money, and how sure FlatPeak is of it."""
+
+    @property
+    def confidence(self) -> Decimal | None:
+        """Return 1 for what is final, less for a forecast."""
+
+
+class SureItem(ReportItem, Protocol):
+    """An item of a report with its money, None where FlatPeak has no price."""
+
+    @property
+    def cost(self) -> SureMoney | None:
+        """Return the money; a 0 that means "no data" is None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRecord:
+    """A window of the past with its energy on the wire, frozen when it was cut."""
+
+    window: Window
+    wh: int
+    booked: bool = False  # its energy is in the book; its money is still to come
+
+
+@dataclass(slots=True, kw_only=True)
+class Adoption:
+    """What a report means for records that were not sent yet.
+
+    `lines` are there already, `rest` is to be sent, and for the time of `left`
+    somebody else's records are there: those are not sent, and have no price.
+    """
+
+    lines: list[PricedWindow] = field(default_factory=list)
+    rest: list[PastRecord] = field(default_factory=list)
+    left: list[PastRecord] = field(default_factory=list)
+
+
+def past_records(wired: Iterable[tuple[Window, int]]) -> list[PastRecord]:
+    """Return the records of windows with energy; what is in quarantine is no record."""
+    return [
+        PastRecord(window=window, wh=wh)
+        for window, wh in wired
+        if window.mwh and not window.held
+    ]
+
+
+def as_records(
+    records: Iterable[PastRecord], stream: Stream, standing: Standing
+) -> list[Record]:
+    """Return records as a report is paired with them."""
+    return [
+        Record(
+            key=record.window.start,
+            reference_id=reference_id(record, stream),
+            start=record.window.start,
+            end=record.window.end,
+            wh=record.wh,
+            standing=standing,
+        )
+        for record in records
+    ]
+
+
+def reference_id(record: PastRecord, stream: Stream) -> str:
+    """Return the id that a record is sent with."""
+    return record_reference_id(stream, record.window.start, record.window.end)
+
+
+def line_of(
+    record: PastRecord,
+    origin: Origin | None,
+    items: Sequence[SureItem] = (),
+    currency: str | None = None,
+) -> PricedWindow:
+    """Return the book's line of a record: our energy, and the money of its items."""
+    window = record.window
+    costs = [item.cost for item in items if item.cost]
+    known = bool(items) and len(costs) == len(items)
+    sure = [cost.confidence for cost in costs if cost.confidence is not None]
+    return PricedWindow(
+        start=window.start,
+        end=window.end,
+        mwh=window.mwh,
+        money=sum((cost.value for cost in costs), Decimal(0)) if known else None,
+        currency=currency,
+        confidence=min(sure, default=None) if known else None,
+        origin=origin,
+        estimated=window.estimated,
+        partial=window.partial,
+    )
+
+
+def found_in[Item: SureItem](
+    records: Sequence[PastRecord],
+    items: Iterable[Item],
+    stream: Stream,
+    others: Sequence[Record] = (),
+) -> dict[Hashable, Item]:
+    """Return the item of each record that was sent and is there, by its start.
+
+    `others` are what our other streams may have in the same report. One with other
+    energy than ours has somebody else's money.
+    """
+    ours = as_records(records, stream, Standing.SENT)
+    found = pair(ours, others, items).found
+    return {
+        record.key: found[record.key][0]
+        for record in ours
+        if record.key in found
+        and abs(found[record.key][0].energy_wh - record.wh) <= TOLERANCE_WH
+    }
+
+
+def adopt[Item: SureItem](
+    records: Sequence[PastRecord],
+    items: Sequence[Item],
+    stream: Stream,
+    *,
+    others: Sequence[Record] = (),
+    streams: Sequence[Stream] = (),
+    currency: str | None = None,
+) -> Adoption:
+    """Return what is there of records that we have not sent, by the time covered.
+
+    `others` and `streams` are our other meters', whose records the report may hold.
+    Records and items come in order.
+    """
+    pairing = pair(as_records(records, stream, Standing.QUEUED), others, items)
+    # One of each: copies are what FlatPeak has twice.
+    others_left = {
+        (item.start, item.end, item.record_reference_id): item
+        for item in pairing.left
+        if not _is_of(item, streams)
+    }
+    strange = sorted(others_left.values(), key=lambda item: item.start)
+    result = Adoption()
+    first = 0
+    for record in records:
+        if same := pairing.found.get(record.window.start):
+            _take(record, same[:1], stream, currency, result)
+            continue
+        window = record.window
+        while first < len(strange) and strange[first].end <= window.start:
+            first += 1
+        over = [
+            item
+            for item in _until(strange[first:], window.end)
+            if item.end > window.start
+        ]
+        _take(record, over, stream, currency, result)
+    return result
+
+
+def _until[Item: SureItem](items: Iterable[Item], end: datetime) -> Iterator[Item]:
+    """Yield items that begin before an instant."""
+    for item in items:
+        if item.start >= end:
+            return
+        yield item
+
+
+def _take(
+    record: PastRecord,
+    items: Sequence[SureItem],
+    stream: Stream,
+    currency: str | None,
+    result: Adoption,
+) -> None:
+    """Decide about one record, given all that is there in its time."""
+    window = record.window
+    if not items:
+        result.rest.append(record)
+        return
+    inside = all(window.start <= i.start and i.end <= window.end for i in items)
+    ours = all(_is_of(item, (stream,)) for item in items)
+    unnamed = all(item.record_reference_id is None for item in items)
+    missing = record.wh - sum(item.energy_wh for item in items)
+    agrees = abs(missing) <= TOLERANCE_WH * (len(items) + 1)
+    gaps = _gaps(window, items)
+    if not inside or not (ours or unnamed):
+        result.left.append(record)
+    elif agrees or (ours and (missing < 0 or not gaps)):
+        result.lines.append(line_of(record, Origin.REPORT, items, currency))
+    elif missing > 0 and gaps:
+        _share(record, items, gaps, currency, result)
+    else:
+        result.left.append(record)
+
+
+def _share(
+    record: PastRecord,
+    items: Sequence[SureItem],
+    gaps: Sequence[Slice],
+    currency: str | None,
+    result: Adoption,
+) -> None:
+    """Adopt what is there, and send what is missing of an hour in the time between."""
+    for item in items:
+        part = replace(
+            record.window, start=item.start, end=item.end, mwh=item.energy_wh * WH
+        )
+        line = line_of(
+            PastRecord(window=part, wh=item.energy_wh), Origin.REPORT, [item], currency
+        )
+        result.lines.append(line)
+    left = record.window.mwh - sum(item.energy_wh for item in items) * WH
+    whole = sum((gap.end - gap.start).total_seconds() for gap in gaps)
+    passed = 0.0
+    for gap in gaps:
+        begun = round(left * passed / whole)
+        passed += (gap.end - gap.start).total_seconds()
+        mwh = round(left * passed / whole) - begun
+        part = replace(
+            record.window, start=gap.start, end=gap.end, mwh=mwh, estimated=True
+        )
+        if mwh:
+            result.rest.append(PastRecord(window=part, wh=round(mwh / WH)))
+
+
+def _gaps(window: Window, items: Sequence[SureItem]) -> list[Slice]:
+    """Return the parts of a window that no item covers."""
+    edges = sorted({edge for item in items for edge in (item.start, item.end)})
+    whole = Slice(start=window.start, end=window.end, mwh=0)
+    return [
+        part
+        for part in split(whole, edges)
+        if not any(item.start <= part.start and part.end <= item.end for item in items)
+    ]
+
+
+def _is_of(item: ReportItem, streams: Iterable[Stream]) -> bool:
+    """Return whether an item has the id that one of our streams gives its period."""
+    return item.record_reference_id is not None and any(
+        item.record_reference_id == record_reference_id(stream, item.start, item.end)
+        for stream in streams
+    )
