@@ -84,9 +84,19 @@ class Life:
         return Path(self.folder) / ".storage"
 
     @property
+    def database(self) -> Path:
+        """Return the recorder's file."""
+        return Path(self.folder) / "home-assistant_v2.db"
+
+    @property
     def journal(self) -> Path:
         """Return the file of what the sensors showed."""
         return Path(self.folder) / "shown.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """Return Home Assistant's log, of all lives."""
+        return Path(self.folder) / "stderr.log"
 
 
 def used(source: str, slot: int) -> int:
@@ -185,7 +195,7 @@ async def _started(life: Life) -> HomeAssistant:
     config = {
         "homeassistant": {"time_zone": life.zone},
         "recorder": {
-            "db_url": f"sqlite:///{life.folder}/home-assistant_v2.db",
+            "db_url": f"sqlite:///{life.database}",
             "include": {"entities": list(METERS)},
         },
     }
@@ -220,7 +230,7 @@ async def _live(life: Life, freezer: FrozenDateTimeFactory, parent: Connection) 
 
 def live(life: Life, parent: Connection) -> None:
     """Live one life."""
-    with (Path(life.folder) / "stderr.log").open("ab") as errors:
+    with life.log.open("ab") as errors:
         os.dup2(errors.fileno(), sys.stderr.fileno())
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)

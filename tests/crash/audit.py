@@ -1,6 +1,6 @@
 """The books compared with the exact account, and with the simulated FlatPeak's."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from custom_components.flatpeak.decisions import stuck
 from custom_components.flatpeak.journal import Journal, Queued, Status
 from custom_components.flatpeak.metering import PricedWindow, Rule, Stream
 from custom_components.flatpeak.meters import meter_key
+from custom_components.flatpeak.series import statistic_id
 from tests.desk import is_record
 from tests.home import SLOT
 from tests.lifetime import METERS, Life, register, used
@@ -22,10 +23,9 @@ from tests.simulator.ledger import Draft
 from tests.simulator.report import priced
 from tests.simulator.switches import Overwrite
 
-from .files import books_of
+from .files import books_of, statistics_of
 
 MWH = 1_000_000  # per kWh
-DAY = 24 * 3600  # seconds
 DAY = 24 * 3600  # seconds
 
 type Period = tuple[str, str, datetime, datetime]  # owner, direction, start, end
@@ -80,9 +80,11 @@ def audit(simulator: FlatPeakSimulator, life: Life, midnight: datetime) -> Audit
         _check_use(found, source, entries)
         _check_money(found, source, entries)
         _check_shown(found, life, key, entries, midnight)
+        _check_statistics(found, life, key, entries)
         ours |= {entry.period: entry for entry in entries}
     _check_records(found, simulator, ours, _listed(found, journal, book, simulator.now))
     _check_journal(found, journal, simulator)
+    _check_log(found, life)
     return found
 
 
@@ -215,6 +217,42 @@ def _check_shown(
                 found.wrong.append(
                     f"{key} {what}_{name}: {values.get(period)}, not {value}"
                 )
+
+
+def _check_statistics(
+    found: Audit, life: Life, key: str, entries: Sequence[_Entry]
+) -> None:
+    """The recorder's hours hold what was used in them, and their sums go up by it."""
+    hours = defaultdict[datetime, list[_Entry]](list)
+    for entry in entries:
+        hours[entry.period[2].replace(minute=0)].append(entry)
+    for what, of_hour in (
+        ("energy", lambda entry: Decimal(entry.mwh) / MWH),
+        ("cost", lambda entry: entry.exact),
+    ):
+        rows = statistics_of(life, statistic_id(life.location, key, what))
+        if not rows:
+            found.wrong.append(f"{key} {what}: no statistics")
+        before = Decimal(0)
+        for start, state, sum_ in rows:
+            value = sum(map(of_hour, hours[start]), Decimal(0))
+            if (state, sum_) != (value, before + value):
+                found.wrong.append(
+                    f"{key} {what} of {start:%d %H:%M}: {state}, sum {sum_}; "
+                    f"not {value}, sum {before + value}"
+                )
+            before += value
+        late = sorted(hours.keys() - {start for start, _, _ in rows})
+        # The last hour is still open.
+        if late and late != [max(hours)]:
+            found.wrong.append(f"{key} {what}: no statistics of {late[0]:%d %H:%M}")
+
+
+def _check_log(found: Audit, life: Life) -> None:
+    """Nothing failed that nobody expects to."""
+    count = life.log.read_text().count("Traceback")
+    if count:
+        found.wrong.append(f"{count} tracebacks in {life.log}")
 
 
 def _listed(found: Audit, journal: Journal, book: Book, now: datetime) -> set[Period]:

@@ -1,7 +1,11 @@
 """What a life leaves on disk."""
 
+from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
+import sqlite3
 
 from custom_components.flatpeak.book import Book
 from custom_components.flatpeak.journal import Journal, Queued, read_journal
@@ -25,6 +29,23 @@ def books_of(life: Life) -> tuple[Journal, Book]:
         return line is None or line.origin not in SETTLED
 
     return replace(journal, outbox=tuple(filter(waits, journal.outbox))), book
+
+
+def statistics_of(
+    life: Life, statistic: str
+) -> list[tuple[datetime, Decimal, Decimal]]:
+    """Return the hours of a statistic in the recorder's file: start, state and sum."""
+    with closing(sqlite3.connect(life.database)) as database:
+        rows = database.execute(
+            "SELECT start_ts, state, sum FROM statistics JOIN statistics_meta"
+            " ON metadata_id = statistics_meta.id WHERE statistic_id = ?"
+            " ORDER BY start_ts",
+            (statistic,),
+        ).fetchall()
+    return [
+        (datetime.fromtimestamp(start, UTC), Decimal(str(state)), Decimal(str(sum_)))
+        for start, state, sum_ in rows
+    ]
 
 
 def half_written(folder: Path) -> set[str]:

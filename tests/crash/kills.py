@@ -21,7 +21,7 @@ START = 1.0  # real seconds within which a start is killed
 WORK = 0.1  # real seconds: the work of three slots, of which one closes windows
 OK = 200
 HELD = 4.0  # real seconds that a request waits whose sender is killed
-SETTLED = 0.02  # real seconds after which what was sent last has arrived
+ARRIVAL = 200  # turns of the loop in which what was sent last arrives
 
 type Attempt = tuple[str, datetime]  # the id of a record, and when it was to go out
 
@@ -100,7 +100,8 @@ class Killer:
         held = any(one.is_open for one in self._requests())
         await child.kill()
         await asyncio.gather(work, return_exceptions=True)
-        await asyncio.sleep(SETTLED)
+        for _ in range(ARRIVAL):
+            await asyncio.sleep(0)
         return self._hit(held=held)
 
     def _sign(self, aim: Aim) -> Callable[[], object]:
