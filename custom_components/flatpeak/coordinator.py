@@ -405,7 +405,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             review = await async_review(
                 self.client,
                 key,
-                self._own_journal(),
+                self.ledger.journal,
                 self.ledger.book,
                 since,
                 now=now,
@@ -442,7 +442,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                     self.client,
                     self.location_id,
                     direction,
-                    self._own_journal(),
+                    self.ledger.journal,
                     self.ledger.book,
                     since,
                     now=now,
@@ -468,19 +468,6 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             return False
         tariff = direction is TariffDirection.IMPORT or self.sells
         return tariff and self.pace.may_ask(self.location_id, direction)
-
-    def _own_journal(self) -> Journal:
-        """Return the journal without removed meters that recorded on the location.
-
-        What they recorded is what others did, from now on.
-        """
-        journal = self.ledger.journal
-        meters = {
-            key: state
-            for key, state in journal.meters.items()
-            if key in self.meters or state.stream.owner != self.location_id
-        }
-        return replace(journal, meters=meters)
 
     def _next_full_poll(self, now: datetime) -> datetime:
         """Return when to look at everything again: ten past 0, 6, 12 or 18 o'clock."""

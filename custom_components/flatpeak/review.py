@@ -337,7 +337,10 @@ def _standing(item: Queued) -> Standing:
 def others_records(
     stream: Stream, journal: Journal, book: Book, start: datetime, end: datetime
 ) -> list[Record]:
-    """Return what our other streams may have in the same report."""
+    """Return what our other streams may have in the same report.
+
+    A removed meter's records in this very stream are nobody's now.
+    """
     others = {
         key: state
         for key, state in journal.meters.items()
