@@ -214,10 +214,9 @@ async def check(asked: Namespace) -> int:
 
 
 def is_settled(rows: list[tuple[str, str, str]]) -> bool:
-    """Return whether all sensors have values, and no record or past is on its way."""
+    """Return whether all sensors have values, and the past has come."""
     return all(
         state not in WITHOUT_VALUE
-        and (not name.endswith("Pending records") or state == "0")
         and (not name.endswith("History fetched") or state == "100")
         for name, state, _ in rows
     )

@@ -41,9 +41,17 @@ def chromium() -> str:
 
 @asynccontextmanager
 async def browser(
-    home: HomeAssistant, width: int = 1280, height: int = 900, *, login: bool = True
+    home: HomeAssistant,
+    width: int = 1280,
+    height: int = 900,
+    *,
+    login: bool = True,
+    timezone: str | None = None,
 ) -> AsyncIterator[Page]:
-    """Open a page with an empty profile; paths are relative to Home Assistant."""
+    """Open a page with an empty profile; paths are relative to Home Assistant.
+
+    The browser is in the machine's time zone unless it is told another.
+    """
     tokens = {
         "hassUrl": home.url,
         "clientId": f"{home.url}/",
@@ -65,6 +73,7 @@ async def browser(
             service_workers="block",
             reduced_motion="reduce",
             locale="en-GB",
+            timezone_id=timezone,
         )
         if login:
             await context.add_init_script(f"localStorage.hassTokens = {value}")
