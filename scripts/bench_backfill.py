@@ -250,9 +250,15 @@ def describe(
     return entry
 
 
-async def fetch(coordinator: FlatPeakCoordinator, heart: Heart) -> tuple[float, float]:
-    """Do all steps, and return seconds of work and of waiting for FlatPeak."""
-    worked = waited = 0.0
+async def fetch(
+    coordinator: FlatPeakCoordinator, heart: Heart
+) -> tuple[float, float, float]:
+    """Do all steps, and return the seconds that they take.
+
+    They are those of asking and booking, of waiting for batches, and of writing the
+    statistics.
+    """
+    worked = waited = wrote = 0.0
     backfill = coordinator.backfill
     while True:
         heart.step = stage(coordinator)
@@ -262,9 +268,13 @@ async def fetch(coordinator: FlatPeakCoordinator, heart: Heart) -> tuple[float, 
         if backfill.job is not before:
             coordinator._publish()  # noqa: SLF001
             await asyncio.sleep(0)
-        worked += time.perf_counter() - began
+        took = time.perf_counter() - began
+        if heart.step == "statistics":
+            wrote += took
+        else:
+            worked += took
         if wait is None:
-            return worked, waited
+            return worked, waited, wrote
         # What was told to wait: a batch that is still worked off.
         turns = [turn.due for turn in backfill._turns.values() if turn.due]  # noqa: SLF001
         now = dt_util.utcnow()
@@ -282,6 +292,8 @@ def stage(coordinator: FlatPeakCoordinator) -> str:
         return "end"
     if part.end is None:
         return "freeze"
+    if part.is_booked:
+        return "statistics"
     if part.batch is not None:
         return "costs" if part.followed else "follow"
     return "look" if part.to_look else "send"
@@ -355,7 +367,7 @@ async def measure(arguments: Namespace) -> bool:
             task = hass.loop.create_task(heart.beat())
             with Scale() as scale:
                 await coordinator.backfill.async_begin(coordinator.meters, start)
-                worked, waited = await fetch(coordinator, heart)
+                worked, waited, wrote = await fetch(coordinator, heart)
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
@@ -372,7 +384,9 @@ async def measure(arguments: Namespace) -> bool:
         async with simulator() as fresh:
             # Ids of a simulator are the same each time for the same requests.
             bare = await replay(before, sent, fresh, flatpeak.url)
-    return report(arguments, heart, scale, sent, repeated, rows, worked, waited, bare)
+    return report(
+        arguments, heart, scale, sent, repeated, rows, worked, waited, wrote, bare
+    )
 
 
 def report(
@@ -384,6 +398,7 @@ def report(
     rows: dict[str, int],
     worked: float,
     waited: float,
+    wrote: float,
     bare: float,
 ) -> bool:
     """Print the figures, and return whether they are good."""
@@ -409,8 +424,8 @@ def report(
         f" {', '.join(f'{one.own:.1f} ({one.step})' for one in blocks[1:5])}",
         "  all waiting included": f"{waits:.0f} ms; garbage collection took up to"
         f" {heart.longest_collection:.0f} ms, the rest is a busy machine",
-        "time without 2 s between": f"{worked:.1f} s, and {waited:.1f} s until"
-        " batches were worked off",
+        "time without 2 s between": f"{worked:.1f} s to ask and book, {waited:.1f} s"
+        f" until batches were worked off, {wrote:.1f} s to write the statistics",
         "by bare aiohttp": f"{bare:.1f} s: ratio {worked / bare:.2f}",
     }
     for name, figure in figures.items():

@@ -1,69 +1,481 @@
 """The past of meters: fetched once, priced, and never sent twice."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
 
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.flatpeak.metering import Origin
+from custom_components.flatpeak.api import FlatPeakError
+from custom_components.flatpeak.backfill import job_path
+from custom_components.flatpeak.const import DOMAIN
+from custom_components.flatpeak.metering import Origin, PricedWindow
 
+from .desk import shortest_gap
 from .history import HOUR, add_past, coordinator, fetch, lines, used
 from .home import ACCOUNT, Home
+from .simulator import DEFAULT, VARIANTS
+from .simulator.core import LoggedRequest
+from .simulator.faults import FaultKind
+from .statistics import Recorded, Rows, assert_sums
 
 BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
 MIDNIGHT = BEGIN.replace(hour=0)
-START = datetime(2026, 10, 1, tzinfo=UTC) - HOUR  # in London
-SINCE = START - timedelta(days=10)
+START = MIDNIGHT - timedelta(days=8)
+SINCE = START - timedelta(days=2)
 GRID, SOLD, PUMP = "sensor.grid_import", "sensor.grid_export", "sensor.heat_pump"
 METERS = {
     GRID: ("import", "grid"),
     SOLD: ("export", "grid"),
     PUMP: ("import", "device"),
 }
-BATCH, REPORT = "/meters/interval", "/costs/interval/{id}"
+BATCH, FOLLOW, REPORT = "/meters/interval", "/meters/batch", "/costs/interval/{id}"
+# What a report, a batch and their records may be like.
+SWITCHES = {"batch_delay", "lag", "visibility", "reference_ids", "overwrite", "order"}
+SWITCHES |= {"execution", "empty_buckets", "location_report", "export_sign"}
+SWITCHES |= {"straddling", "cost_rounding", "bucket_zone"}
+FLATPEAKS = {
+    name: switches
+    for name, switches in VARIANTS.items()
+    if name.partition("=")[0] in SWITCHES
+} | {
+    "worst": DEFAULT.but({"overwrite": "never", "visibility": "out_of_order"}),
+    "blind": DEFAULT.but(
+        {"reference_ids": "omitted", "location_report": "with_devices"}
+    ),
+}
+LOST = {
+    "before": {"kind": FaultKind.DROP, "stored": False},
+    "after": {"kind": FaultKind.DROP, "stored": True},
+    "error": {"status": 500, "stored": True},
+    "garbage": {"kind": FaultKind.GARBAGE, "stored": True},
+}
 
 pytestmark = pytest.mark.freeze_time(BEGIN)
 
 
-@pytest.fixture
-async def entry(home: Home) -> MockConfigEntry:
-    """Return a home with six weeks of past, and five minutes of life."""
+async def new_home(
+    home: Home, meters: Mapping[str, tuple[str, str]] = METERS, **location: str
+) -> MockConfigEntry:
+    """Return a home with ten days of past, and five minutes of life."""
     assert await async_setup_component(home.hass, "sensor", {})
-    location = home.simulator.add_location(ACCOUNT, tariff="dynamic")
-    await add_past(home, METERS, SINCE, MIDNIGHT)
-    entry = home.add_entry(location, METERS)
+    place = home.simulator.add_location(
+        ACCOUNT, **{"tariff": "dynamic", "timezone": "UTC", **location}
+    )
+    await add_past(home, meters, SINCE, MIDNIGHT)
+    entry = home.add_entry(place, meters)
     await home.set_up(entry)
-    await home.live(BEGIN + timedelta(minutes=5), lambda _: dict.fromkeys(METERS, 0.1))
+    await live(home, entry)
     return entry
 
 
-def count(home: Home, template: str, since: int = 0) -> int:
-    """Return how many requests went to an endpoint."""
-    return sum(one.template == template for one in home.simulator.requests[since:])
+async def live(home: Home, entry: MockConfigEntry, minutes: int = 5) -> None:
+    """Let the meters go on for a while."""
+    meters = [each.source for each in coordinator(entry).meters.values()]
+    now = dt_util.utcnow()
+    await home.live(
+        now + timedelta(minutes=minutes), lambda _: dict.fromkeys(meters, 0.1)
+    )
 
 
-async def test_a_past_is_fetched_with_few_requests(
-    home: Home, entry: MockConfigEntry
-) -> None:
-    """One upload for a meter; one report before and one after for 90 days."""
+@pytest.fixture
+async def entry(home: Home) -> MockConfigEntry:
+    """Return a home with a past."""
+    return await new_home(home)
+
+
+def asked(home: Home, template: str, since: int = 0) -> list[LoggedRequest]:
+    """Return the requests that went to an endpoint."""
+    return [one for one in home.simulator.requests[since:] if one.template == template]
+
+
+def past_of(source: str) -> dict[datetime, int]:
+    """Return what a source used, by the hour."""
+    hours = [START + HOUR * n for n in range((MIDNIGHT - START) // HOUR)]
+    return {hour: mwh for hour in hours if (mwh := used(source, hour))}
+
+
+def assert_once(home: Home) -> None:
+    """Check that FlatPeak was given each record once."""
+    keys = [
+        (one.draft.owner, one.draft.tariff_direction, one.draft.start)
+        for one in home.simulator.ledger.submissions
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+def assert_priced(home: Home, entry: MockConfigEntry) -> None:
+    """Check that the book has each hour once, at what FlatPeak says it cost."""
     coord = coordinator(entry)
-    before = len(home.simulator.requests)
-    assert await coord.backfill.async_begin(coord.meters)
-    await fetch(entry, home.freezer)
-    assert count(home, BATCH, before) == 3
     for key, meter in coord.meters.items():
         found = lines(entry, key, MIDNIGHT)
-        hours = [START + HOUR * n for n in range((MIDNIGHT - START) // HOUR)]
-        expected = {h: used(meter.source, h) for h in hours if used(meter.source, h)}
-        assert {one.start: one.mwh for one in found} == expected
+        assert {one.start: one.mwh for one in found} == past_of(meter.source)
         assert {one.origin for one in found} == {Origin.REPORT}
         stream = coord.ledger.journal.meters[key].stream
+        home.simulator.switches = home.simulator.switches.but(
+            {"location_report": "own", "straddling": "starting"}
+        )
         stored = home.simulator.stored_cost(
             stream.owner, START, MIDNIGHT, stream.tariff_direction
         )
         assert sum((one.money or Decimal(0)) for one in found) == stored
-    assert coord.backfill.percent == 100
+
+
+def files(home: Home) -> list[Path]:
+    """Return what is left on disk."""
+    return list(Path(home.hass.config.path(".storage")).glob(f"{DOMAIN}.*"))
+
+
+async def begin(entry: MockConfigEntry) -> None:
+    """Ask for the past of all meters."""
+    coord = coordinator(entry)
+    assert await coord.backfill.async_begin(coord.meters, START)
+
+
+async def test_few_requests(home: Home, entry: MockConfigEntry) -> None:
+    """One upload for a meter, one report for the costs of 90 days."""
+    before = len(home.simulator.requests)
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    assert len(asked(home, BATCH, before)) == 3
     # The device was made in this life; on the location others may have recorded.
-    assert count(home, REPORT, before) == 2 + 3
+    assert len(asked(home, REPORT, before)) == 3 + 2
+    assert_priced(home, entry)
+    assert_once(home)
+    assert coordinator(entry).backfill.percent == 100
+
+
+async def test_a_smaller_year(home: Home) -> None:
+    """Reports are of 90 days at most, whatever there is in between."""
+    assert await async_setup_component(home.hass, "sensor", {})
+    place = home.simulator.add_location(ACCOUNT, timezone="UTC")
+    long_ago = MIDNIGHT - timedelta(days=365)
+    await add_past(home, [PUMP], long_ago - HOUR, MIDNIGHT)
+    entry = home.add_entry(place, {PUMP: METERS[PUMP]})
+    await home.set_up(entry)
+    await live(home, entry)
+    before = len(home.simulator.requests)
+    coord = coordinator(entry)
+    await coord.backfill.async_begin(coord.meters, long_ago)
+    await fetch(entry, home.freezer)
+    (upload,) = asked(home, BATCH, before)
+    assert len(upload.body) == 365 * 23
+    assert len(asked(home, REPORT, before)) == 5
+    assert len(lines(entry, next(iter(coord.meters)), MIDNIGHT)) == 365 * 23
+
+
+async def recorded(home: Home, entry: MockConfigEntry) -> dict[str, Rows]:
+    """Return all rows of cost and energy."""
+    found = Recorded(home, entry.data["location_id"])
+    return {
+        f"{source} {kind}": await found.rows(source, kind)
+        for source in METERS
+        for kind in ("cost", "energy")
+    }
+
+
+async def test_run_twice_changes_no_row_and_sends_nothing(
+    home: Home, entry: MockConfigEntry
+) -> None:
+    """What is there is not fetched again, and its hours stay."""
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    rows = await recorded(home, entry)
+    for source in METERS:
+        energy = rows[f"{source} energy"]
+        assert_sums(energy)
+        assert {
+            hour: round(state * 1_000_000)
+            for hour, (state, _) in energy.items()
+            if state and hour < MIDNIGHT
+        } == past_of(source)
+        assert_sums(rows[f"{source} cost"])
+    requests = len(home.simulator.requests)
+    books = [lines(entry, key, BEGIN) for key in coordinator(entry).meters]
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    assert await recorded(home, entry) == rows
+    assert [lines(entry, key, BEGIN) for key in coordinator(entry).meters] == books
+    assert len(home.simulator.requests) == requests
+
+
+@pytest.mark.parametrize("name", FLATPEAKS)
+async def test_every_flatpeak(home: Home, name: str) -> None:
+    """The figures are right whatever the documentation leaves open."""
+    home.simulator.switches = FLATPEAKS[name]
+    entry = await new_home(home)
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    assert_priced(home, entry)
+    assert_once(home)
+
+
+async def test_a_total_prices_nothing(home: Home) -> None:
+    """A report that is one sum says nothing of an hour: energy counts without money."""
+    home.simulator.switches = DEFAULT.but({"unaggregated": "total"})
+    entry = await new_home(home, {PUMP: METERS[PUMP]})
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    (key,) = coordinator(entry).meters
+    found = lines(entry, key, MIDNIGHT)
+    assert {one.start: one.mwh for one in found} == past_of(PUMP)
+    assert {one.money for one in found} == {None}
+    tally = coordinator(entry).backfill.job.parts[key].tally
+    assert tally.unpriced == len(found)
+    assert_once(home)
+
+
+@pytest.mark.parametrize("overwrite", ["same_period", "never"])
+async def test_invariant_4_a_restart_after_every_step(
+    home: Home, overwrite: str
+) -> None:
+    """Whatever is on disk is enough to go on."""
+    home.simulator.switches = DEFAULT.but({"overwrite": overwrite})
+    entry = await new_home(home)
+    await begin(entry)
+    for _ in range(100):
+        await home.hass.config_entries.async_reload(entry.entry_id)
+        wait = await coordinator(entry).backfill.async_step()
+        if wait is None:
+            break
+        home.freezer.move_to(dt_util.utcnow() + wait)
+    assert coordinator(entry).backfill.percent == 100
+    assert_priced(home, entry)
+    assert_once(home)
+
+
+async def test_invariant_4_a_crash_between_book_and_job(
+    home: Home, entry: MockConfigEntry
+) -> None:
+    """Lines that are in the book are not fetched again, but come into statistics."""
+    await begin(entry)
+    path = job_path(home.hass, entry.entry_id)
+    backfill = coordinator(entry).backfill
+    while not any(lines(entry, key, MIDNIGHT) for key in coordinator(entry).meters):
+        before = path.read_bytes()
+        wait = await backfill.async_step()
+        assert wait is not None
+        home.freezer.move_to(dt_util.utcnow() + wait)
+    await home.hass.config_entries.async_unload(entry.entry_id)
+    path.write_bytes(before)
+    requests = len(home.simulator.requests)
+    await home.hass.config_entries.async_setup(entry.entry_id)
+    await fetch(entry, home.freezer)
+    assert len(asked(home, BATCH, requests)) == 2
+    assert_priced(home, entry)
+    assert_once(home)
+    assert len((await recorded(home, entry))[f"{GRID} cost"]) > 8 * 23
+
+
+@pytest.mark.parametrize("overwrite", ["same_period", "never"])
+@pytest.mark.parametrize("trouble", LOST)
+async def test_scenario_13_an_upload_without_an_answer(
+    home: Home, trouble: str, overwrite: str
+) -> None:
+    """It is looked up; it goes out again only when a later record is there."""
+    home.simulator.switches = DEFAULT.but({"overwrite": overwrite})
+    entry = await new_home(home, {GRID: METERS[GRID]})
+    await begin(entry)
+    home.simulator.fail(BATCH, **LOST[trouble])  # type: ignore[arg-type]
+    backfill = coordinator(entry).backfill
+    for _ in range(60):
+        try:
+            wait = await backfill.async_step()
+        except FlatPeakError:
+            wait = timedelta(minutes=1)
+        if wait is None:
+            break
+        await live(home, entry, max(5, int(wait.total_seconds()) // 60))
+    assert backfill.percent == 100
+    assert_priced(home, entry)
+    assert_once(home)
+    assert len(asked(home, BATCH)) == (2 if trouble == "before" else 1)
+
+
+async def test_scenario_29_an_earlier_life(home: Home, entry: MockConfigEntry) -> None:
+    """What a meter that was removed has recorded is adopted, quarters and hours."""
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    await live(home, entry, 60)
+    location = entry.data["location_id"]
+    await home.hass.config_entries.async_remove(entry.entry_id)
+    assert not files(home)
+    again = home.add_entry(location, METERS)
+    await home.set_up(again)
+    await live(home, again)
+    requests = len(home.simulator.requests)
+    coord = coordinator(again)
+    await coord.backfill.async_begin(coord.meters, START - timedelta(days=1))
+    await fetch(again, home.freezer)
+    assert_once(home)
+    for key, meter in coord.meters.items():
+        tally = coord.backfill.job.parts[key].tally
+        assert tally.adopted == len(past_of(meter.source))
+        assert tally.sent == 23
+    sent = [one for upload in asked(home, BATCH, requests) for one in upload.body]
+    assert all(one["start_time"] < START.isoformat() for one in sent)
+
+
+async def test_foreign_records_are_left_alone(
+    home: Home, entry: MockConfigEntry
+) -> None:
+    """Where somebody else recorded, nothing is sent, and no price is made up."""
+    home.simulator.add_record(
+        entry.data["location_id"],
+        START,
+        START + 2 * HOUR,
+        777,
+        record_reference_id="somebody's",
+    )
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    coord = coordinator(entry)
+    (grid,) = (key for key, meter in coord.meters.items() if meter.source == GRID)
+    found = lines(entry, grid, MIDNIGHT)
+    assert {one.start: one.mwh for one in found} == past_of(GRID)
+    assert [one.money for one in found[:2]] == [None, None]
+    assert coord.backfill.job.parts[grid].tally.left_out == 2
+
+
+async def test_failed_records_are_set_aside(home: Home, entry: MockConfigEntry) -> None:
+    """Their energy counts, their cost is unknown, and they are counted."""
+    body = {
+        "id": "bat_1",
+        "records_submitted": len(past_of(GRID)),
+        "records_accepted": len(past_of(GRID)) - 1,
+        "records_processed": len(past_of(GRID)) - 1,
+        "failed_records": [{"record_num": 3, "error": "No such tariff"}],
+    }
+    home.simulator.fail(BATCH, status=200, body=body, stored=True)
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    coord = coordinator(entry)
+    part = next(iter(coord.backfill.job.parts.values()))
+    assert part.tally.refused == 1
+    assert part.error == "No such tariff"
+    found = lines(entry, part.meter, MIDNIGHT)
+    assert [one.money is None for one in found[:5]] == [False] * 3 + [True, False]
+
+
+async def test_a_refused_upload(home: Home, entry: MockConfigEntry) -> None:
+    """A batch that is refused as a whole is not sent again and again."""
+    home.simulator.fail(BATCH, status=400)
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    part = next(iter(coordinator(entry).backfill.job.parts.values()))
+    assert part.tally.refused == len(past_of(GRID))
+    assert len(asked(home, BATCH)) == 3
+
+
+async def test_scenario_25_prices_that_come_later(
+    home: Home, entry: MockConfigEntry
+) -> None:
+    """Energy is booked at once; the money when there is some."""
+    await begin(entry)
+    coord = coordinator(entry)
+    while not asked(home, BATCH):
+        wait = await coord.backfill.async_step()
+        assert wait is not None
+        home.freezer.move_to(dt_util.utcnow() + wait)
+    home.simulator.set_problem(entry.data["location_id"], "IMPORT", "no_price_data")
+    (grid,) = (key for key, meter in coord.meters.items() if meter.source == GRID)
+    for _ in range(20):
+        try:
+            wait = await coord.backfill.async_step()
+        except FlatPeakError:
+            wait = timedelta(minutes=1)
+        assert wait is not None
+        home.freezer.move_to(dt_util.utcnow() + wait)
+    found = lines(entry, grid, MIDNIGHT)
+    assert {one.start: one.mwh for one in found} == past_of(GRID)
+    assert {one.money for one in found} == {None}
+    home.simulator.set_problem(entry.data["location_id"], "IMPORT", None)
+    await fetch(entry, home.freezer)
+    assert_priced(home, entry)
+    assert_once(home)
+    assert_sums((await recorded(home, entry))[f"{GRID} cost"])
+
+
+async def test_invariant_12_at_most_one_request_in_two_seconds(
+    home: Home, entry: MockConfigEntry
+) -> None:
+    """By its own timer; and it is not in the way of what is live."""
+    coord = coordinator(entry)
+    before = len(home.simulator.requests)
+    assert home.state("backfill_progress").state == "unknown"
+    assert await coord.async_fetch_past(coord.meters, START)
+    shown = [home.value("backfill_progress")]
+    for _ in range(300):
+        await home.go_to(dt_util.utcnow() + timedelta(seconds=1))
+        shown.append(home.value("backfill_progress"))
+        if not coord.backfill.is_running:
+            break
+    assert shown[-1] == 100
+    assert shown == sorted(shown)
+    requests = home.simulator.requests[before:]
+    past = {BATCH, FOLLOW, REPORT}
+    assert shortest_gap(requests, lambda one: one.template in past) >= timedelta(
+        seconds=2
+    )
+    assert_priced(home, entry)
+
+
+async def test_paused(home: Home, entry: MockConfigEntry) -> None:
+    """While nothing may be sent, nothing is asked either."""
+    await begin(entry)
+    await coordinator(entry).backfill.async_step()
+    await home.hass.services.async_call(
+        "switch", "turn_off", {"entity_id": "switch.home_send_readings"}, blocking=True
+    )
+    requests = len(home.simulator.requests)
+    for _ in range(5):
+        wait = await coordinator(entry).backfill.async_step()
+        assert wait is not None
+        assert wait >= timedelta(seconds=2)
+    assert len(home.simulator.requests) == requests
+
+
+async def test_invariant_6_kathmandu(home: Home) -> None:
+    """The day begins in the middle of an hour: nothing is lost, and nothing double."""
+    entry = await new_home(home, {GRID: METERS[GRID]}, timezone="Asia/Kathmandu")
+    coord = coordinator(entry)
+    (key,) = coord.meters
+    start = START - timedelta(hours=5, minutes=45)
+    await coord.backfill.async_begin(coord.meters, start)
+    await fetch(entry, home.freezer)
+    found: list[PricedWindow] = coord.ledger.book.between(key, SINCE, BEGIN)
+    assert all(one.end <= two.start for one, two in pairwise(found))
+    assert found[0].start == start
+    past = [one for one in found if one.end <= MIDNIGHT - timedelta(hours=6)]
+    hours = {one.start.replace(minute=0) for one in past}
+    whole = [hour for hour in hours if hour >= START - timedelta(hours=5)]
+    assert sum(one.mwh for one in past if one.start.replace(minute=0) in whole) == sum(
+        used(GRID, hour) for hour in whole
+    )
+    assert_once(home)
+
+
+async def test_the_job_goes_with_the_entry(home: Home, entry: MockConfigEntry) -> None:
+    """A meter that is removed is not fetched; an entry leaves nothing."""
+    await begin(entry)
+    path = job_path(home.hass, entry.entry_id)
+    assert path.exists()
+    assert not await coordinator(entry).backfill.async_begin(["any"])
+    await home.hass.config_entries.async_remove(entry.entry_id)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("text", ['{"version":99}', "{", '{"version":1}'])
+async def test_a_job_that_cannot_be_read(
+    home: Home, entry: MockConfigEntry, text: str
+) -> None:
+    """The entry does not start as if there were none."""
+    await home.hass.config_entries.async_unload(entry.entry_id)
+    job_path(home.hass, entry.entry_id).write_text(text)
+    assert not await home.hass.config_entries.async_setup(entry.entry_id)
+    assert entry.error_reason_translation_key in {"books_too_new", "books_unreadable"}

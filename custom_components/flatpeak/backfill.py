@@ -7,7 +7,7 @@ rest in one request; follow it; read the costs, 90 days at a time; book them.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import partial
 from itertools import batched
@@ -76,6 +76,7 @@ NO_ANCHOR = (MINUTE,) * 60  # a new meter is about to begin: its past ends there
 SURE = HOUR  # a batch that is not visible by then was not stored, if a later record is
 LAGS = 4
 MOST_TRIES = 5
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,14 +232,14 @@ class Backfill:
         """Do the next thing for a meter."""
         if part.end is None:
             await self._freeze(part)
-        elif not part.told and not part.unsettled:
+        elif not part.told and part.is_booked:
             await self._tell(part)
         elif part.batch and not part.followed:
             await self._follow(part)
-        elif part.batch is not None or not part.unsettled:
+        elif part.batch is not None or part.is_booked:
             await self._read_costs(part)
-        elif part.to_look:
-            await self._look(part)
+        elif ahead := await self._aside(lambda: part.to_look):
+            await self._look(part, ahead)
         else:
             await self._send(part)
 
@@ -275,11 +276,10 @@ class Backfill:
         )
         return end, past
 
-    async def _look(self, part: Part) -> None:
+    async def _look(self, part: Part, ahead: Sequence[PastRecord]) -> None:
         """Adopt what FlatPeak has of the next 90 days; the rest is to be sent."""
-        ahead = part.to_look
         state = self._ledger.journal.meters[part.meter]
-        start, end = chunks(ahead)[0]
+        start, end = await self._aside(lambda: chunks(ahead)[0])
         items: Sequence[CostItem] = ()
         currency = None
         if part.meter not in self.fresh:
@@ -300,22 +300,10 @@ class Backfill:
                 *(_carried(one) for one in found.rest if not one.wh),
             ],
         )
-        unpriced = {(i.start, i.end) for i in found.lines if i.money is None}
-        again = [
-            replace(one, booked=True)
-            for one in asked
-            if (one.window.start, one.window.end) in unpriced
-        ]
-        gone = {one.window.start for one in asked}
-        records = [
-            *(one for one in part.records if one.window.start not in gone),
-            *(one for one in found.rest if one.wh),
-            *again,
-        ]
-        records.sort(key=lambda one: one.window.start)
+        records = await self._aside(partial(_looked_at, part.records, asked, found))
         tally = part.tally.plus(adopted=len(found.lines), left_out=len(found.left))
         await self._write_part(
-            replace(part, looked=end, records=tuple(records), tally=tally, told=False)
+            replace(part, looked=end, records=records, tally=tally, told=False)
         )
 
     async def _send(self, part: Part) -> None:
@@ -413,28 +401,30 @@ class Backfill:
     async def _read_costs(self, part: Part) -> None:
         """Read the costs of the next 90 days, and book them."""
         turn = self._turn(part)
-        sent = {one.window.start for one in part.in_batch}
-        asked = [one for one in part.records if one.booked or one.window.start in sent]
-        ahead = [one for one in asked if not turn.read or one.window.start >= turn.read]
-        if not ahead:
-            await self._look_again_later(part, asked)
+        reading = await self._aside(partial(_next_reading, part, turn.read))
+        if not reading.here:
+            await self._look_again_later(part, reading.asked)
             return
         state = self._ledger.journal.meters[part.meter]
-        start, end = chunks(ahead)[0]
+        start, end = reading.start, reading.end
         try:
             report = await self._exchange.async_report(state, start, end)
         except FlatPeakPriceUnavailableError as error:
             self._exchange.failed(error, state)
-            energy = [(one, line_of(one, Origin.REPORT)) for one in asked]
+            energy = [(one, line_of(one, Origin.REPORT)) for one in reading.asked]
             part = await self._finish(part, energy)
             await self._look_again_later(part, part.records)
             return
         self._exchange.pace.succeeded()
         turn.read = end
-        here = [one for one in ahead if one.window.start < end]
         settled = await self._aside(
             partial(
-                self._priced, part.meter, state, here, report, self._currency(report)
+                self._priced,
+                part.meter,
+                state,
+                reading.here,
+                report,
+                self._currency(report),
             )
         )
         if settled and part.batch == NO_ANSWER:
@@ -583,22 +573,11 @@ class Backfill:
             part.meter,
             [line for one, line in settled if not one.booked or line.money is not None],
         )
-        open_ = {
-            one.window.start
-            for one, line in settled
-            if line.money is None and line.origin is Origin.REPORT and not for_good
-        }
-        done = {one.window.start for one, _ in settled} - open_
-        records = tuple(
-            replace(one, booked=True) if one.window.start in open_ else one
-            for one in part.records
-            if one.window.start not in done
-        )
-        part = replace(part, records=records, told=False)
-        if part.batch is not None and not part.in_batch:
-            part = replace(part, batch=None, batch_end=None, attempted=None, tries=0)
+        had_batch = part.batch is not None
+        part = await self._aside(partial(_without, part, settled, for_good=for_good))
+        if had_batch and part.batch is None:
             self._turns.pop(part.meter, None)
-            if records and not part.unsettled:
+            if part.records and part.is_booked:
                 self._wait(part, LOOK_AGAIN)
         await self._write_part(part)
         return part
@@ -623,7 +602,7 @@ class Backfill:
     def _hide(self) -> None:
         """Let the statistics wait for what is still to come into the book."""
         for part in self.job.parts.values():
-            if part.unsettled:
+            if not part.is_booked:
                 span = Span(start=part.start, end=part.end)
                 self._hours.open_past[part.meter] = span
 
@@ -689,6 +668,70 @@ class Backfill:
 def job_path(hass: HomeAssistant, entry_id: str) -> Path:
     """Return the file of an entry's job."""
     return Path(hass.config.path(STORAGE_DIR)) / f"{DOMAIN}.{entry_id}.backfill"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """The records that costs are wanted for, and those that a report is read for."""
+
+    asked: Sequence[PastRecord]
+    here: Sequence[PastRecord] = ()
+    start: datetime = NEVER
+    end: datetime = NEVER
+
+
+def _next_reading(part: Part, read: datetime | None) -> _Reading:
+    """Return what to read next of a part, of which costs are known until `read`."""
+    sent = {one.window.start for one in part.in_batch}
+    asked = [one for one in part.records if one.booked or one.window.start in sent]
+    ahead = [one for one in asked if read is None or one.window.start >= read]
+    if not ahead:
+        return _Reading(asked=asked)
+    start, end = chunks(ahead)[0]
+    here = [one for one in ahead if one.window.start < end]
+    return _Reading(asked=asked, here=here, start=start, end=end)
+
+
+def _looked_at(
+    records: Sequence[PastRecord], asked: Sequence[PastRecord], found: Adoption
+) -> tuple[PastRecord, ...]:
+    """Return the records that are left of those that were looked at.
+
+    What is adopted without money is booked, and read again.
+    """
+    unpriced = {(one.start, one.end) for one in found.lines if one.money is None}
+    gone = {one.window.start for one in asked}
+    left = [
+        *(one for one in records if one.window.start not in gone),
+        *(one for one in found.rest if one.wh),
+        *(
+            replace(one, booked=True)
+            for one in asked
+            if (one.window.start, one.window.end) in unpriced
+        ),
+    ]
+    return tuple(sorted(left, key=lambda one: one.window.start))
+
+
+def _without(
+    part: Part, settled: Sequence[tuple[PastRecord, PricedWindow]], *, for_good: bool
+) -> Part:
+    """Return a part without the records that are settled, or booked at least."""
+    open_ = {
+        one.window.start
+        for one, line in settled
+        if line.money is None and line.origin is Origin.REPORT and not for_good
+    }
+    done = {one.window.start for one, _ in settled} - open_
+    records = tuple(
+        replace(one, booked=True) if one.window.start in open_ else one
+        for one in part.records
+        if one.window.start not in done
+    )
+    part = replace(part, records=records, told=False)
+    if part.batch is not None and not part.in_batch:
+        part = replace(part, batch=None, batch_end=None, attempted=None, tries=0)
+    return part
 
 
 def _carried(record: PastRecord) -> PricedWindow:

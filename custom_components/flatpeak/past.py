@@ -89,6 +89,11 @@ class Part:
         return self.end is not None and not self.records and self.told
 
     @property
+    def is_booked(self) -> bool:
+        """Return whether all records are in the book, if not all with their money."""
+        return all(record.booked for record in self.records)
+
+    @property
     def unsettled(self) -> tuple[PastRecord, ...]:
         """Return the records that are not in the book."""
         return tuple(record for record in self.records if not record.booked)
@@ -116,8 +121,7 @@ class Part:
             return 0.0
         if self.is_done:
             return 1.0
-        open_ = len(self.unsettled)
-        settled = 1 - open_ / max(self.total, open_, 1)
+        settled = 1 - len(self.records) / max(self.total, len(self.records), 1)
         begun = 0.1 if self.looked is None else 0.25
         return begun + 0.25 * (self.batch is not None) + 0.49 * settled
 

@@ -1,0 +1,225 @@
+"""The past is offered after the set-up, and later: previewed first, easy to skip."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_USER, ConfigEntry, FlowType
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.flatpeak.const import DOMAIN
+
+from .history import add_past, coordinator, fetch
+from .home import ACCOUNT, KEY, Home
+
+BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
+MIDNIGHT = BEGIN.replace(hour=0)
+SINCE = MIDNIGHT - timedelta(days=12)
+RECORDS = 12 * 23
+GRID, PUMP = "sensor.grid_import", "sensor.heat_pump"
+METERS = {GRID: ("import", "grid"), PUMP: ("import", "device")}
+
+pytestmark = pytest.mark.freeze_time(BEGIN)
+
+
+@pytest.fixture(autouse=True)
+async def place(home: Home) -> str:
+    """Return the location of a home with a past."""
+    assert await async_setup_component(home.hass, "sensor", {})
+    await add_past(home, METERS, SINCE - timedelta(hours=1), MIDNIGHT)
+    return home.simulator.add_location(ACCOUNT, timezone="UTC")
+
+
+@pytest.fixture
+async def entry(home: Home, place: str) -> MockConfigEntry:
+    """Return a home that is set up."""
+    entry = home.add_entry(place, METERS)
+    await home.set_up(entry)
+    return entry
+
+
+async def set_up(home: Home, meters: list[str]) -> dict[str, Any]:
+    """Go through the set-up, and return its last answer."""
+    flows = home.hass.config_entries.flow
+    result = await flows.async_init(DOMAIN, context={"source": SOURCE_USER})
+    account = {"account_id": ACCOUNT, "api_key": KEY}
+    result = await flows.async_configure(
+        result["flow_id"], {**account, "advanced": {"base_url": home.simulator.url}}
+    )
+    assert result["step_id"] == "meters"
+    result = await flows.async_configure(result["flow_id"], {"import_meters": meters})
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    return dict(result)
+
+
+async def go(hass: HomeAssistant, flow_id: str, step: str, **entered: Any) -> Any:
+    """Choose from the menu, and fill in the form behind it."""
+    flows = hass.config_entries.options
+    result: Any = await flows.async_configure(flow_id, {"next_step_id": step})
+    if entered:
+        result = await flows.async_configure(flow_id, entered)
+    return result
+
+
+async def test_offered_after_the_set_up(home: Home) -> None:
+    """The set-up ends in an entry; what comes next is a menu with a preview."""
+    result = await set_up(home, [GRID])
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    kind, flow_id = result["next_flow"]
+    assert kind is FlowType.OPTIONS_FLOW
+    entry: ConfigEntry = result["result"]
+    offer = await home.hass.config_entries.options.async_configure(flow_id)
+    assert offer["type"] is FlowResultType.MENU
+    shown = offer["description_placeholders"]
+    assert shown is not None
+    assert shown["records"] == str(RECORDS)
+    assert shown["start"] == "2026-10-01"
+    assert f"| {RECORDS} | {SINCE.date()} |" in shown["table"]
+    options = dict(entry.options)
+    result = await go(home.hass, flow_id, "history_fetch")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert entry.options == options
+    assert entry.runtime_data.backfill.is_running
+
+
+async def test_skipped(home: Home) -> None:
+    """One click, and nothing happens."""
+    result = await set_up(home, [GRID])
+    _, flow_id = result["next_flow"]
+    end = await go(home.hass, flow_id, "history_skip")
+    assert end["type"] is FlowResultType.CREATE_ENTRY
+    assert result["result"].runtime_data.backfill.percent is None
+
+
+async def test_nothing_to_offer(home: Home) -> None:
+    """Without meters there is no past, and the set-up just ends."""
+    result = await set_up(home, [])
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert "next_flow" not in result
+
+
+async def test_nothing_to_offer_yet(home: Home) -> None:
+    """Nor where the entry could not be set up at once."""
+    home.simulator.fail("/prices/*", status=500, times=None)
+    result = await set_up(home, [GRID])
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert "next_flow" not in result
+
+
+async def test_from_the_options(home: Home, entry: MockConfigEntry) -> None:
+    """On request; options that were changed before are stored at the end."""
+    flows = home.hass.config_entries.options
+    result: Any = await flows.async_init(entry.entry_id)
+    flow_id = result["flow_id"]
+    changed = {"window": 60, "include_carbon": False}
+    result = await flows.async_configure(flow_id, {**changed, "history": True})
+    assert result["type"] is FlowResultType.MENU
+    (grid,) = (k for k, m in coordinator(entry).meters.items() if m.source == GRID)
+    for day, error in {
+        "2026-11-11": "not_past",
+        "2024-11-10": "too_long_ago",
+    }.items():
+        result = await go(
+            home.hass, flow_id, "history_choose", start=day, meters=[grid]
+        )
+        assert result["errors"] == {"start": error}
+        result = await flows.async_configure(
+            flow_id, {"start": "2026-11-09", "meters": [grid]}
+        )
+        assert result["type"] is FlowResultType.MENU
+        assert result["description_placeholders"]["records"] == str(2 * 23)
+    result = await go(home.hass, flow_id, "history_fetch")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.options == changed
+    part = coordinator(entry).backfill.job.parts[grid]
+    assert part.start == datetime(2026, 11, 9, tzinfo=UTC)
+
+
+async def test_in_the_way(home: Home, entry: MockConfigEntry) -> None:
+    """It is said when the past is being fetched, or nothing runs."""
+    flows = home.hass.config_entries.options
+
+    async def offer() -> Any:
+        return await flows.async_init(entry.entry_id, context={"source": "history"})
+
+    menus = [await offer() for _ in range(3)]
+    end = await go(home.hass, menus[0]["flow_id"], "history_fetch")
+    assert end["type"] is FlowResultType.CREATE_ENTRY
+    end = await go(home.hass, menus[1]["flow_id"], "history_fetch")
+    assert end["reason"] == "backfill_running"
+    assert (await offer())["reason"] == "backfill_running"
+    await home.hass.config_entries.async_unload(entry.entry_id)
+    assert (await offer())["reason"] == "entry_not_loaded"
+    end = await go(home.hass, menus[2]["flow_id"], "history_fetch")
+    assert end["reason"] == "entry_not_loaded"
+    assert not flows.async_progress()
+
+
+async def call(home: Home, entry: ConfigEntry, **data: Any) -> Any:
+    """Call the action."""
+    return await home.hass.services.async_call(
+        DOMAIN,
+        "backfill",
+        {"config_entry_id": entry.entry_id, **data},
+        blocking=True,
+        return_response=True,
+    )
+
+
+async def test_action(home: Home, entry: MockConfigEntry) -> None:
+    """It previews, and begins; the answer is the same."""
+    (grid,) = (k for k, m in coordinator(entry).meters.items() if m.source == GRID)
+    device = dr.async_get(home.hass).async_get_device_by_identifier(
+        (DOMAIN, f"{coordinator(entry).location_id}_{grid}"), entry.entry_id
+    )
+    assert device
+    asked = {"meters": [device.id], "start": "2026-11-01"}
+    preview = await call(home, entry, **asked, preview=True)
+    assert preview == {
+        "started": False,
+        "meters": [
+            {
+                "meter": "Grid import",
+                "records": 10 * 23,
+                "start": "2026-11-01T00:00:00+00:00",
+                "end": "2026-11-11T00:00:00+00:00",
+                "requests": 4,
+                "left_out": 0,
+            }
+        ],
+    }
+    assert not coordinator(entry).backfill.is_running
+    started = await call(home, entry, **asked)
+    assert started == {**preview, "started": True}
+    with pytest.raises(ServiceValidationError) as error:
+        await call(home, entry)
+    assert error.value.translation_key == "backfill_running"
+    await home.live(BEGIN + timedelta(minutes=5), lambda _: {GRID: 0.1, PUMP: 0.1})
+    await fetch(entry, home.freezer)
+    again = await call(home, entry, preview=True)
+    assert {one["meter"]: one["records"] for one in again["meters"]} == {
+        "Grid import": 2 * 23,
+        "Heat pump": RECORDS,
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        ({"meters": ["nothing"]}, "not_a_meter"),
+        ({"start": "2024-11-10"}, "too_long_ago"),
+    ],
+)
+async def test_action_refused(
+    home: Home, entry: MockConfigEntry, data: dict[str, Any], key: str
+) -> None:
+    """It says what is wrong."""
+    with pytest.raises(ServiceValidationError) as error:
+        await call(home, entry, **data)
+    assert error.value.translation_key == key
