@@ -43,6 +43,9 @@ async def set_up(ha: Client, api: Json) -> None:
         }
         await ha("energy/save_prefs", **energy_preferences(house))
         await ha.flow(DOMAIN, account(api), meters(house))
+        await until_loaded(ha)
+        costs = await cost_statistics(ha, api, house)
+        await ha("energy/save_prefs", **energy_preferences(house, costs))
     await until_loaded(ha)
     dashboards = await ha("lovelace/dashboards/list")
     if PATH not in [one["url_path"] for one in dashboards]:
@@ -54,14 +57,23 @@ async def set_up(ha: Client, api: Json) -> None:
     await ha("lovelace/config/save", url_path=PATH, config=config)
 
 
-def energy_preferences(house: dict[str, str]) -> Json:
-    """Return what the Energy dashboard shall show."""
+def energy_preferences(house: Json, costs: Json | None = None) -> Json:
+    """Return what the Energy dashboard shall show.
+
+    Args:
+        house: Entity ids of the house.
+        costs: Statistic ids of what the grid meters cost and earn, by entity id.
+    """
+    costs = costs or {}
+    bought, sold = house["grid_import_energy"], house["grid_export_energy"]
     return {
         "energy_sources": [
             {
                 "type": "grid",
-                "stat_energy_from": house["grid_import_energy"],
-                "stat_energy_to": house["grid_export_energy"],
+                "stat_energy_from": bought,
+                "stat_cost": costs.get(bought),
+                "stat_energy_to": sold,
+                "stat_compensation": costs.get(sold),
                 "cost_adjustment_day": 0,
             },
             {"type": "solar", "stat_energy_from": house["solar_energy"]},
@@ -69,6 +81,25 @@ def energy_preferences(house: dict[str, str]) -> Json:
         "device_consumption": [
             {"stat_consumption": house[f"{device}_energy"]} for device in DEVICES
         ],
+    }
+
+
+async def cost_statistics(ha: Client, api: Json, house: Json) -> Json:
+    """Return the statistic ids of the meters' costs, by the entity ids of the house.
+
+    The statistics need not be there yet.
+    """
+    (entry,) = await ha("config_entries/get", domain=DOMAIN)
+    listed = await ha("config_entries/subentries/list", entry_id=entry["entry_id"])
+    keys = {meter["title"]: meter["unique_id"] for meter in listed}
+    names = {
+        state["entity_id"]: state["attributes"].get("friendly_name")
+        for state in await ha("get_states")
+    }
+    return {
+        entity_id: f"{DOMAIN}:{api['location_id']}_{keys[names[entity_id]]}_cost"
+        for entity_id in house.values()
+        if names.get(entity_id) in keys
     }
 
 
