@@ -46,6 +46,7 @@ async def set_up(ha: Client, api: Json) -> None:
         await until_loaded(ha)
         costs = await cost_statistics(ha, api, house)
         await ha("energy/save_prefs", **energy_preferences(house, costs))
+        await fetch_past(ha)
     await until_loaded(ha)
     dashboards = await ha("lovelace/dashboards/list")
     if PATH not in [one["url_path"] for one in dashboards]:
@@ -119,6 +120,13 @@ def meters(house: dict[str, str]) -> Json:
         "export_meters": [house["grid_export_energy"]],
         "device_meters": [house[f"{device}_energy"] for device in DEVICES],
     }
+
+
+async def fetch_past(ha: Client) -> None:
+    """Let the integration price the ten days before, in the background."""
+    (entry,) = await ha("config_entries/get", domain=DOMAIN)
+    data = {"config_entry_id": entry["entry_id"]}
+    await ha("call_service", domain=DOMAIN, service="backfill", service_data=data)
 
 
 async def until_loaded(ha: Client) -> None:
