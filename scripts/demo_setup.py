@@ -1,7 +1,6 @@
 """Set the demo up in Home Assistant, through the interfaces of its frontend."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scripts.demo_cards import dashboard
@@ -87,21 +86,6 @@ def energy_preferences(house: Json, costs: Json | None = None) -> Json:
     }
 
 
-async def fetch_past(ha: Client) -> None:
-    """Let the past of the house be priced, in the background."""
-    (entry,) = await ha("config_entries/get", domain=DOMAIN)
-    start = datetime.now(UTC).date() - timedelta(days=PAST_DAYS)
-    await ha(
-        "call_service",
-        domain=DOMAIN,
-        service="backfill",
-        service_data={
-            "config_entry_id": entry["entry_id"],
-            "start": start.isoformat(),
-        },
-    )
-
-
 async def cost_statistics(ha: Client, api: Json, house: Json) -> Json:
     """Return the statistic ids of the meters' costs, by the entity ids of the house.
 
@@ -137,6 +121,13 @@ def meters(house: dict[str, str]) -> Json:
         "export_meters": [house["grid_export_energy"]],
         "device_meters": [house[f"{device}_energy"] for device in DEVICES],
     }
+
+
+async def fetch_past(ha: Client) -> None:
+    """Let the integration price the ten days before, in the background."""
+    (entry,) = await ha("config_entries/get", domain=DOMAIN)
+    data = {"config_entry_id": entry["entry_id"]}
+    await ha("call_service", domain=DOMAIN, service="backfill", service_data=data)
 
 
 async def until_loaded(ha: Client) -> None:
