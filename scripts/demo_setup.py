@@ -11,7 +11,6 @@ Json = dict[str, Any]
 DOMAIN = "flatpeak"
 HOUSE = "demo_house"
 PATH = "energy-costs"
-PAST_DAYS = 12  # more than the house has
 DEVICES = ("heat_pump", "ev_charger", "washing_machine")
 
 

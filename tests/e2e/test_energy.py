@@ -1,0 +1,184 @@
+"""The Energy dashboard in a real Home Assistant and browser: a past with costs."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from playwright.async_api import Page, expect
+import pytest
+import pytest_asyncio
+
+from scripts.demo_setup import (
+    DOMAIN,
+    HOUSE,
+    cost_statistics,
+    energy_preferences,
+    entities,
+    fetch_past,
+    meters,
+    until_loaded,
+)
+from tests.rig.browser import browser, quiet
+from tests.rig.process import HomeAssistant
+from tests.simulator import FlatPeakSimulator, day_start
+
+from .conftest import ACCOUNT, HOME_ID, KEY, SCREENSHOTS
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.usefixtures("socket_enabled"),
+]
+
+RECORDER_RUN = "/api/events/recorder_5min_statistics_generated"
+PROGRESS = "sensor.home_history_fetched"
+DAYS = 9  # whole days of which the house has a past
+FETCHED_SECONDS = 300
+REVIEWED_SECONDS = 60
+CENT = Decimal("0.01")
+
+type Json = dict[str, Any]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def statistics(
+    home: HomeAssistant, simulator: FlatPeakSimulator
+) -> AsyncIterator[Json]:
+    """Set the home up, fetch its past, and return the cost statistics' ids."""
+    simulator.faults.clear()
+    async with home.client() as ha:
+        house = {
+            one["unique_id"]: one["entity_id"] for one in await entities(ha, HOUSE)
+        }
+        account = {
+            "account_id": ACCOUNT,
+            "api_key": KEY,
+            "advanced": {"base_url": simulator.url},
+        }
+        await ha.flow(DOMAIN, account, {"location_id": HOME_ID}, meters(house))
+        await until_loaded(ha)
+        costs = await cost_statistics(ha, {"location_id": HOME_ID}, house)
+        await ha("energy/save_prefs", **energy_preferences(house, costs))
+        await ha.rest("POST", RECORDER_RUN, {})
+        await fetch_past(ha)
+
+        async def fetched() -> bool:
+            states = {one["entity_id"]: one["state"] for one in await ha("get_states")}
+            return states.get(PROGRESS) == "100"
+
+        await home.process.until("fetched", fetched, FETCHED_SECONDS)
+        yield {
+            "IMPORT": costs[house["grid_import_energy"]],
+            "EXPORT": costs[house["grid_export_energy"]],
+        }
+
+
+def zone(simulator: FlatPeakSimulator) -> ZoneInfo:
+    """Return the time zone of the home."""
+    return ZoneInfo(str(simulator.ledger.locations[HOME_ID].timezone))
+
+
+def past_days(simulator: FlatPeakSimulator) -> list[datetime]:
+    """Return the starts of the past days, today's last."""
+    there = zone(simulator)
+    today = datetime.now(there).date()
+    return [day_start(today - timedelta(days=n), there) for n in range(DAYS, -1, -1)]
+
+
+def account_of(simulator: FlatPeakSimulator, direction: str) -> list[Decimal]:
+    """Return what each past day cost, by FlatPeak's exact account."""
+    days = past_days(simulator)
+    return [
+        simulator.stored_cost(HOME_ID, start, end, direction)
+        for start, end in pairwise(days)
+    ]
+
+
+async def shown_by_statistics(
+    home: HomeAssistant, simulator: FlatPeakSimulator, statistic_id: str
+) -> list[Decimal]:
+    """Return each past day's change of a statistic, to a cent's hundredth."""
+    days = past_days(simulator)
+    async with home.client() as ha:
+        found = await ha(
+            "recorder/statistics_during_period",
+            start_time=days[0].isoformat(),
+            end_time=days[-1].isoformat(),
+            statistic_ids=[statistic_id],
+            period="day",
+            types=["change"],
+        )
+    return [
+        Decimal(str(row["change"])).quantize(Decimal("0.00001"))
+        for row in found[statistic_id][:DAYS]
+    ]
+
+
+async def table_of_yesterday(page: Page) -> str:
+    """Return the Energy dashboard's totals of yesterday."""
+    await page.goto("/energy")
+    await quiet(page, 1500)
+    await page.locator("ha-date-range-picker ha-icon-button").first.click()
+    await page.get_by_text("Yesterday", exact=True).click()
+    await quiet(page, 1500)
+    totals = page.locator("hui-energy-sources-table-card")
+    await expect(totals).to_contain_text("Grid total")
+    return await totals.locator("table, .mdc-data-table").first.inner_text()
+
+
+def pounds(money: Decimal) -> str:
+    """Return money as the dashboard writes it."""
+    return f"{money.quantize(CENT, ROUND_HALF_UP):.2f}"
+
+
+async def test_the_past_in_the_energy_dashboard(
+    home: HomeAssistant, simulator: FlatPeakSimulator, statistics: Json
+) -> None:
+    """Ten days have their cost; the table of a past day is FlatPeak's, to the cent."""
+    for direction, statistic_id in statistics.items():
+        exact = account_of(simulator, direction)
+        assert all(exact)
+        assert await shown_by_statistics(home, simulator, statistic_id) == exact
+    async with home.client() as ha:
+        issues: Json = await ha("energy/validate")
+    assert [one for source in issues["energy_sources"] for one in source] == []
+    async with browser(home, height=1300, timezone=zone(simulator).key) as page:
+        table = await table_of_yesterday(page)
+        await page.screenshot(path=SCREENSHOTS / "30-energy-yesterday.png")
+        for direction in statistics:
+            assert pounds(account_of(simulator, direction)[-1]) in table
+        await page.locator("ha-date-range-picker ha-icon-button").first.click()
+        await page.get_by_text("Last 30 days", exact=True).click()
+        await quiet(page, 1500)
+        await page.screenshot(path=SCREENSHOTS / "31-energy-month.png")
+    assert home.problems(DOMAIN) == []
+
+
+async def test_settled_prices_reach_their_day_alone(
+    home: HomeAssistant, simulator: FlatPeakSimulator, statistics: Json
+) -> None:
+    """Past prices change; after the look at all days one bar has moved, no other."""
+    days = past_days(simulator)
+    before = await shown_by_statistics(home, simulator, statistics["IMPORT"])
+    simulator.settle(HOME_ID, days[-2], days[-1], change=Decimal("0.05"))
+    async with home.client() as ha:
+        (entry,) = await ha("config_entries/get", domain=DOMAIN)
+        path = f"/api/config/config_entries/entry/{entry['entry_id']}/reload"
+        await ha.rest("POST", path)  # a start looks at all days, as every night does
+
+    async def moved() -> bool:
+        now = await shown_by_statistics(home, simulator, statistics["IMPORT"])
+        return now == account_of(simulator, "IMPORT")
+
+    await home.process.until("reviewed", moved, REVIEWED_SECONDS)
+    after = await shown_by_statistics(home, simulator, statistics["IMPORT"])
+    assert after[:-1] == before[:-1]
+    assert after[-1] != before[-1]
+    async with browser(home, height=1300, timezone=zone(simulator).key) as page:
+        table = await table_of_yesterday(page)
+        await page.screenshot(path=SCREENSHOTS / "32-energy-settled.png")
+    assert pounds(after[-1]) in table
+    assert home.problems(DOMAIN) == []
