@@ -142,6 +142,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.hours,
         )
         self._unsub_backfill: CALLBACK_TYPE | None = None
+        self.past_offered: datetime | None = None  # when, right after the set-up
         self._clock_asked: datetime | None = None
         self._prices = Prices(client, self.location_id, self.pace)
         self._reports = {

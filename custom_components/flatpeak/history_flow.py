@@ -1,7 +1,7 @@
 """The offer to fetch the past: after the set-up, and later in the options."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from homeassistant.config_entries import (
@@ -28,6 +28,7 @@ from .services import table
 
 SOURCE_HISTORY = "history"
 CONF_START, CONF_METERS = "start", "meters"
+AT_ONCE = timedelta(seconds=5)
 OFFER = ["history_fetch", "history_choose", "history_skip"]
 
 
@@ -134,6 +135,17 @@ class HistorySteps(OptionsFlow):
         """Leave the past alone."""
         return self.end()
 
+    def takes_offer(self) -> bool:
+        """Return whether the frontend has opened this flow for the offer.
+
+        It opens a new one, at once, instead of the one that it was told of.
+        """
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return False
+        coordinator = self.config_entry.runtime_data
+        offered, coordinator.past_offered = coordinator.past_offered, None
+        return offered is not None and dt_util.utcnow() - offered < AT_ONCE
+
     def end(self) -> ConfigFlowResult:
         """Store what was changed, and keep the rest."""
         return self.async_create_entry(
@@ -158,6 +170,7 @@ async def async_offer_history(
         entry.entry_id, context={"source": SOURCE_HISTORY}
     )
     result["next_flow"] = (FlowType.OPTIONS_FLOW, offer["flow_id"])
+    coordinator.past_offered = dt_util.utcnow()
     return result
 
 

@@ -35,7 +35,8 @@ class FlatPeakOptionsFlow(HistorySteps):
     ) -> ConfigFlowResult:
         """Ask for the length of windows, and whether carbon is wanted."""
         options = self.config_entry.options
-        if self.context.get("source") == SOURCE_HISTORY and user_input is None:
+        offered = self.context.get("source") == SOURCE_HISTORY or self.takes_offer()
+        if offered and user_input is None:
             return await self.async_step_history()
         if user_input is not None:
             self.changes = dict(user_input)

@@ -209,9 +209,10 @@ async def test_set_up(
     await screen.show("09-meters-chosen")
     await screen.press("Submit")
 
-    await expect(screen.dialog).to_contain_text("Name and assign")
+    await expect(screen.dialog.last).to_contain_text("Fetch the past?")
+    await screen.show("10-the-past")
+    await screen.dialog.last.get_by_text("Not now").click()
     await screen.show("10-finish")
-    await screen.press("Skip and finish")
     await home.process.until("loaded", lambda: loaded(home), 30)
     await screen.go(INTEGRATION)
     await expect(screen.main).to_contain_text("House Heat pump energy")
