@@ -189,3 +189,29 @@ async def test_scenario_19_a_refused_correction_is_left_out(
         line = desk.line(key)
         assert (line.mwh, line.money) == (wh * 1000, None if wh else 0)
         assert desk.journal.outbox == ()
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_scenario_10_at_most_once_there_and_exactly_once_here(
+    flatpeak: FlatPeakSimulator, tmp_path: Path, *, stored: bool
+) -> None:
+    """Where FlatPeak adds and its report never shows a thing, nothing is guessed.
+
+    Our figures are complete all the same, and the record is listed as unconfirmed.
+    """
+    flatpeak.switches = DEFAULT.but({"overwrite": "never", "lag": 30 * 86400.0})
+    async with open_desk(flatpeak, tmp_path) as desk:
+        flatpeak.fail(INSTANT, stored=stored)
+        await desk.live(START + 26 * HOUR, (IMPORT,), step=WINDOW)
+        (item,) = stuck(desk.journal, desk.book, IMPORT, desk.now, Status.ATTEMPTED)
+        assert desk.journal.outbox == (item,)
+        copies = {key: desk.submissions(key) for key in desk.queued}
+        assert copies.pop((IMPORT, item.window.start)) == stored
+        assert set(copies.values()) == {1}
+        lines = desk.book.between(IMPORT, START, desk.now)
+        assert len(lines) == len(desk.queued)
+        assert sum(line.mwh for line in lines) == sum(
+            queued.window.mwh for queued in desk.queued.values()
+        )
+        twin = desk.line((IMPORT, START + WINDOW))
+        assert desk.line((IMPORT, START)).money == twin.money

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ MANY = BATCH_ABOVE + 1
 FIRST = START + WINDOW * 3
 END = FIRST + WINDOW * MANY
 PATIENCE = timedelta(hours=12)
-TIMEOUT = 0.05  # real seconds, while a delay strikes
+TURNS = 50  # of the event loop, while FlatPeak dawdles
 WAITING = {Status.NEW, Status.ATTEMPTED}
 
 
@@ -73,7 +74,7 @@ DOUBTFUL: dict[str, dict[str, Any]] = {
     },
     "500": {"status": 500},
     "503": {"status": 503, "retry_after": 300},
-    "delay": {"kind": FaultKind.DELAY, "delay": 2 * TIMEOUT},
+    "delay": {"kind": FaultKind.DELAY, "delay": 1},
     "drop": {"kind": FaultKind.DROP},
     "garbage": {"kind": FaultKind.GARBAGE},
     "empty": {"kind": FaultKind.EMPTY},
@@ -218,6 +219,24 @@ async def desk(flatpeak: FlatPeakSimulator, tmp_path: Path) -> AsyncIterator[Des
         yield desk
 
 
+def be_impatient(simulator: FlatPeakSimulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the client give up as soon as FlatPeak begins to dawdle."""
+    limits: list[asyncio.Timeout] = []
+
+    def timeout(seconds: float) -> asyncio.Timeout:
+        limits.append(asyncio.timeout(seconds))
+        return limits[-1]
+
+    async def pause(_: float) -> None:
+        limits[-1].reschedule(asyncio.get_running_loop().time())
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+
+    shim = SimpleNamespace(**{**vars(asyncio), "timeout": timeout})
+    monkeypatch.setattr(client_module, "asyncio", shim)
+    monkeypatch.setattr(simulator, "pause", pause)
+
+
 @pytest.mark.parametrize(("fault", "endpoint", "state"), CELLS)
 async def test_invariant_4_fault_matrix(
     desk: Desk, fault: str, endpoint: str, state: str, monkeypatch: pytest.MonkeyPatch
@@ -231,15 +250,11 @@ async def test_invariant_4_fault_matrix(
     if endpoint == "login":
         trouble = {**trouble, "times": 1}
     simulator.fail(ENDPOINTS[endpoint].path, **trouble)
-    if delay := trouble.get("delay"):
-        for name in ("REQUEST_TIMEOUT", "LOGIN_TIMEOUT", "BATCH_TIMEOUT"):
-            monkeypatch.setattr(client_module, name, TIMEOUT)
+    be_impatient(simulator, monkeypatch)
     with suppress(FlatPeakAuthenticationError):
         await desk.cycle()
     assert simulator.faults.waiting == []
-    if delay:
-        monkeypatch.undo()
-        await asyncio.sleep(delay)
+    monkeypatch.undo()
 
     begin = desk.now
     while meters := {i.meter for i in desk.journal.outbox if i.status in WAITING}:
@@ -257,6 +272,9 @@ async def test_invariant_4_fault_matrix(
 
 
 def test_every_cell_is_there() -> None:
-    """No fault of the simulator is left out."""
+    """No fault of the simulator is left out, but for what nobody here can undo.
+
+    What the network delivers twice is there twice where FlatPeak adds.
+    """
     kinds = {fault.get("kind", FaultKind.STATUS) for fault in FAULTS.values()}
-    assert kinds == set(FaultKind)
+    assert kinds == set(FaultKind) - {FaultKind.REPEAT}

@@ -1,0 +1,102 @@
+"""The recorder's database is lost, and the books are kept."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from homeassistant.helpers.recorder import get_instance
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_wait_recording_done,
+)
+
+from custom_components.flatpeak.coordinator import FlatPeakCoordinator
+from custom_components.flatpeak.journal import MeterState
+from custom_components.flatpeak.metering import PricedWindow
+
+from .home import ACCOUNT, Home
+
+BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
+SLOT = timedelta(minutes=5)
+GRID, HEATER = "sensor.grid_import", "sensor.heater"
+KWH = Decimal("0.08")
+POWER = {
+    "device_class": "power",
+    "state_class": "measurement",
+    "unit_of_measurement": "W",
+}
+
+pytestmark = pytest.mark.freeze_time(BEGIN)
+
+
+def use(_: datetime) -> dict[str, float]:
+    """Return what the meter counts in a slot."""
+    return {GRID: float(KWH)}
+
+
+async def lose_half_an_hour(home: Home, entry: MockConfigEntry) -> None:
+    """Let nobody read the rows of half an hour, and delete all that there are."""
+    await home.hass.config_entries.async_unload(entry.entry_id)
+    for number in range(6, 12):
+        await home.live_rows(BEGIN + number * SLOT, use(BEGIN))
+    # The recorder's sums begin at 0 again.
+    get_instance(home.hass).async_clear_statistics([GRID, HEATER])
+    await async_wait_recording_done(home.hass)
+    await home.set_up(entry)
+
+
+async def lines_of(
+    home: Home, entry: MockConfigEntry, source: str
+) -> tuple[MeterState, list[PricedWindow]]:
+    """Return a meter's state and its windows; all money is as it is stored."""
+    coordinator: FlatPeakCoordinator = entry.runtime_data
+    (key,) = (m.key for m in coordinator.meters.values() if m.source == source)
+    state = coordinator.ledger.journal.meters[key]
+    lines = coordinator.ledger.book.between(key, BEGIN, BEGIN + timedelta(hours=9))
+    stored = home.simulator.stored_cost(
+        state.stream.owner, BEGIN, BEGIN + timedelta(hours=9)
+    )
+    assert stored
+    assert home.value("cost_today", key) == stored
+    assert home.value("pending_records", key) == 0
+    return state, lines
+
+
+async def test_scenario_15_the_register_tells_what_the_gap_had(home: Home) -> None:
+    """The energy of the gap is the difference of the register, spread over it."""
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    home.add_sensor(GRID)
+    home.hass.states.async_set(HEATER, "1200", POWER)
+    meters = {GRID: ("import", "grid"), HEATER: ("import", "device")}
+    entry = home.add_entry(location, meters, window=5)
+    await home.set_up(entry)
+    await home.live(BEGIN + 6 * SLOT, use)
+    await lose_half_an_hour(home, entry)
+    await home.live(BEGIN + 24 * SLOT, use)
+    state, lines = await lines_of(home, entry, GRID)
+    assert state.cut_until is not None
+    assert state.cut_until >= BEGIN + 23 * SLOT
+    # The first slot begins before the first row.
+    lived = ((state.cut_until - BEGIN) // SLOT - 1) * KWH
+    assert sum(line.mwh for line in lines) == lived * 1_000_000
+    gap = [line for line in lines if line.estimated]
+    assert gap
+    assert {line.mwh for line in lines} == {KWH * 1_000_000}
+
+
+async def test_scenario_15_power_of_the_gap_is_unknown(home: Home) -> None:
+    """Without a register there is no data, and nothing is spread."""
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    home.add_sensor(GRID)
+    home.hass.states.async_set(HEATER, "1200", POWER)
+    entry = home.add_entry(location, {HEATER: ("import", "device")}, window=5)
+    await home.set_up(entry)
+    await home.live(BEGIN + 6 * SLOT, use)
+    await lose_half_an_hour(home, entry)
+    await home.live(BEGIN + 24 * SLOT, use)
+    state, lines = await lines_of(home, entry, HEATER)
+    assert state.cut_until is not None
+    assert state.cut_until >= BEGIN + 23 * SLOT
+    slots = (state.cut_until - BEGIN) // SLOT
+    assert len(lines) == slots - 1 - 6  # the first row, and the lost half hour
+    assert {line.mwh for line in lines} == {100_000}
