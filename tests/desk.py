@@ -221,6 +221,7 @@ async def open_desk(simulator: FlatPeakSimulator, folder: Path) -> AsyncIterator
     """Open a desk with an HTTP session of its own."""
     async with aiohttp.ClientSession() as session:
         client = FlatPeakClient(session, ACCOUNT, KEY, base_url=simulator.url)
+        client._private = set()  # the homes were read
         await client.async_login()
         yield Desk(simulator, client, folder)
 

@@ -124,7 +124,7 @@ async def test_invariant_13_diagnostics(home: Home, entry: MockConfigEntry) -> N
         "without_money": 0,
         "estimated": 0,
         "doubted": 0,
-        "first": "2026-11-11T08:00:00+00:00",
+        "first": "2026-11-11T08:05:00+00:00",
         "last": None,
     }
     assert pump["on_own_device"]

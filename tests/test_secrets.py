@@ -21,6 +21,7 @@ from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.flatpeak.account import ACCOUNTS
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.diagnostics import (
     async_get_config_entry_diagnostics,
@@ -176,7 +177,8 @@ async def test_invariant_13_errors_that_tell_all(
             issue.translation_key for issue in ir.async_get(home.hass).issues.values()
         }
         assert Issue.REFUSED in raised
-    # A restart in the midst of it: nothing of the location is known to the client.
+    # A restart in the midst of it: the client does not know yet what is an address.
+    del home.hass.data[ACCOUNTS]
     await home.hass.config_entries.async_reload(entry.entry_id)
     await home.hass.async_block_till_done(wait_background_tasks=True)
     await assert_nothing_shown(home, entry, caplog)

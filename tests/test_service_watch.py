@@ -422,7 +422,12 @@ async def test_records_that_wait_and_go(home: Home, entry: MockConfigEntry) -> N
     key = next(iter(coordinator.meters))
     old = record(key, 30 * HOUR, status=Status.NEW)
     ledger = coordinator.ledger
-    await ledger.async_write(replace(ledger.journal, outbox=(old,)))
+    paused = replace(ledger.journal.facts, paused=True)
+    await ledger.async_write(replace(ledger.journal, facts=paused, outbox=(old,)))
+    coordinator._publish()
+    assert open_issues(home.hass, entry) == []  # as the user wants it
+    facts = replace(paused, paused=False)
+    await ledger.async_write(replace(ledger.journal, facts=facts))
     coordinator._publish()
     identity = issue_id(entry.entry_id, Issue.RECORDS_WAITING)
     found = ir.async_get(home.hass).async_get_issue(DOMAIN, identity)

@@ -718,6 +718,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             began=self._began,
             is_priced=lambda item: is_priced(book, item),
             waits=journal.facts.other_writer
+            or journal.facts.paused
             or skew(self.client) is not None
             or any(signs_in),
         )

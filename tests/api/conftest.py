@@ -184,5 +184,7 @@ async def url(
 
 @pytest.fixture
 def client(http: aiohttp.ClientSession, url: str) -> FlatPeakClient:
-    """Return a client of the running server."""
-    return FlatPeakClient(http, ACCOUNT, KEY, base_url=url)
+    """Return a client of the running server, which has seen the account's homes."""
+    client = FlatPeakClient(http, ACCOUNT, KEY, base_url=url)
+    client._private = set()
+    return client

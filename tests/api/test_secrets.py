@@ -125,6 +125,7 @@ async def test_what_does_not_look_like_a_secret(
     plain = ("my-account", "pa55 word", "whereILive", "theHeater", "lastPage")
     account, key, location, device, last = plain
     client = FlatPeakClient(http, account, key, base_url=url)
+    client._private = set()
     echo = Reply(status=400, body={"message": " ".join(plain)})
     more = Reply(body={"data": [{"id": last}], "has_more": True})
     flatpeak.play("/costs/instant", echo)
@@ -140,6 +141,47 @@ async def test_what_does_not_look_like_a_secret(
             await ask
         assert not [word for word in hidden if word in str(caught.value)]
         assert "***" in str(caught.value)
+
+
+async def test_invariant_13_addresses(
+    http: aiohttp.ClientSession, url: str, flatpeak: ScriptedFlatPeak
+) -> None:
+    """Once a home was read, its address is masked; before, no word is repeated."""
+    client = FlatPeakClient(http, ACCOUNT, KEY, base_url=url)
+    words = "Nobody at 1  SECRET street, zz11zz Ham (AB): ask me@example.org, no"
+    answer = {"message": words, "code": "ham"}
+    flatpeak.play("/costs/instant", *[Reply(status=400, body=answer)] * 2)
+    with pytest.raises(FlatPeakError) as caught:
+        await client.async_submit_record(RECORD)
+    assert str(caught.value) == "POST /costs/instant: answered 400"
+    assert caught.value.code is None
+    address = {
+        "address_line1": "1 Secret Street",
+        "post_code": "ZZ1 1ZZ",
+        "city": "Ham",
+        "state": "AB",
+    }
+    home = {"id": LOCATION, "postal_address": address}
+    flatpeak.play("/locations", Reply(body={"data": [home]}))
+    await client.async_list_locations()
+    with pytest.raises(FlatPeakError) as caught:
+        await client.async_submit_record(RECORD)
+    said = str(caught.value)
+    assert said.endswith("answered 400 Nobody at ***, *** *** (AB): ask ***, no")
+
+
+async def test_an_older_token_stays_a_secret(
+    client: FlatPeakClient, flatpeak: ScriptedFlatPeak
+) -> None:
+    """It may still be good when an error tells it."""
+    await client.async_login()
+    first = client._tokens[0]
+    await client.async_login()
+    flatpeak.play("/costs/instant", Reply(status=400, body={"message": first}))
+    with pytest.raises(FlatPeakError) as caught:
+        await client.async_submit_record(RECORD)
+    assert first not in str(caught.value)
+    assert "***" in str(caught.value)
 
 
 async def test_no_connection(

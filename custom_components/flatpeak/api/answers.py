@@ -1,6 +1,6 @@
 """What an answer of FlatPeak means, when it is not the one that was hoped for."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,6 +29,7 @@ ACCOUNT_DISABLED = "account_disabled"
 
 # FlatPeak documentation, errors: an answer without a code says the same as the first.
 _PRICE_CODES = frozenset({PENDING_CONNECT, NO_TARIFF_CONNECTED, NO_PRICE_DATA})
+_KNOWN_CODES = _PRICE_CODES | {ACCOUNT_DISABLED}
 
 # Nothing else is proof that a record was not stored: a 422 and a 5xx can come after it.
 _NOT_STORED = frozenset({400, 401, 403, 404, 429})
@@ -83,7 +84,7 @@ def failure(
     request: str,
     answer: Answer,
     *,
-    secrets: Iterable[str],
+    secrets: Collection[str] | None,
     stores: bool = False,
     at_login: bool = False,
 ) -> FlatPeakError:
@@ -92,7 +93,8 @@ def failure(
     Args:
         request: Method and path, without ids.
         answer: What came back.
-        secrets: What must not be in the text.
+        secrets: What must not be in the text; None: that is not known yet, so that
+            none of FlatPeak's words can be in it.
         stores: Whether a record was sent that is to be stored.
         at_login: Whether the request was the log-in.
     """
@@ -141,14 +143,20 @@ def _body(answer: Answer) -> JsonObject | None:
         return None
 
 
-def _code(body: JsonObject | None, secrets: Iterable[str]) -> str | None:
+def _code(body: JsonObject | None, secrets: Collection[str] | None) -> str | None:
     """Return FlatPeak's error code, where it looks like one."""
-    code = redact(text(body or {}, "code") or "", secrets).lower()
+    said = (text(body or {}, "code") or "").lower()
+    code = said if said in _KNOWN_CODES else redact(said, secrets)
     return code if _CODE.fullmatch(code) else None
 
 
-def redact(said: str, secrets: Iterable[str]) -> str:
-    """Return one line of text with the secrets, and what looks like one, masked."""
+def redact(said: str, secrets: Collection[str] | None) -> str:
+    """Return one line of text with the secrets, and what looks like one, masked.
+
+    None: what is secret is not known yet, and nothing of the text is left.
+    """
+    if secrets is None:
+        return ""
     longest_first = sorted(filter(None, secrets), key=len, reverse=True)
     line = " ".join(said.split())
     for secret in longest_first:

@@ -162,7 +162,8 @@ class FlatPeakClient:
         self._session: Session | None = None
         # An older token may still be good, and come back in an error.
         self._tokens: deque[str] = deque(maxlen=8)
-        self._private: set[str] = set()  # where people live, once FlatPeak said it
+        # Where people live. Until FlatPeak has said it, none of its words is repeated.
+        self._private: set[str] | None = None
         self._renew_at = 0.0
         self._requests = 0
         self._by_day: Counter[date] = Counter()
@@ -489,7 +490,7 @@ class FlatPeakClient:
         try:
             body = load(answer.raw)
             if call.path.startswith("/locations"):
-                self._private |= private_words(body)
+                self._private = (self._private or set()) | private_words(body)
             return read(body)
         except ValueError as error:
             problem = str(error)
@@ -500,8 +501,10 @@ class FlatPeakClient:
             may_be_stored=call.stores,
         )
 
-    def _secrets(self, call: _Call) -> set[str]:
-        """Return all that must not be in a text about a request."""
+    def _secrets(self, call: _Call) -> set[str] | None:
+        """Return all that must not be in a text about a request; None is not known."""
+        if self._private is None:
+            return None
         ours = {self._account_id, self._api_key, self._basic}
         return ours | {*self._tokens} | self._private | call.ids
 

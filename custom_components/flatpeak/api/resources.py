@@ -3,7 +3,7 @@
 All readers raise ValueError for an answer that cannot be read.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from .answers import LONGEST_DETAIL, redact
@@ -156,7 +156,7 @@ def _interval(entry: JsonObject) -> PriceInterval:
     return PriceInterval(start=start, end=end, price=amount(entry, *_PRICE))
 
 
-def read_batch(body: JsonObject, secrets: Iterable[str]) -> MeterBatch:
+def read_batch(body: JsonObject, secrets: Collection[str] | None) -> MeterBatch:
     """Read the answer of ``PUT /meters/interval`` and of ``GET /meters/batch``."""
     batch = MeterBatch(
         id=required_text(body, "id"),
@@ -172,7 +172,7 @@ def read_batch(body: JsonObject, secrets: Iterable[str]) -> MeterBatch:
     return batch
 
 
-def _failed(entry: JsonObject, secrets: Iterable[str]) -> FailedRecord:
+def _failed(entry: JsonObject, secrets: Collection[str] | None) -> FailedRecord:
     """Read why a record was not taken; the words may be shown."""
     error = redact(text(entry, "error") or "", secrets)
     return FailedRecord(
