@@ -407,8 +407,10 @@ async def test_invariant_12_at_most_one_request_in_two_seconds(
     """By its own timer; and it is not in the way of what is live."""
     coord = coordinator(entry)
     before = len(home.simulator.requests)
-    assert home.state("backfill_progress").state == "unknown"
+    with pytest.raises(KeyError):
+        home.state("backfill_progress")
     assert await coord.async_fetch_past(coord.meters, START)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
     shown = [home.value("backfill_progress")]
     for _ in range(300):
         await home.go_to(dt_util.utcnow() + timedelta(seconds=1))

@@ -23,6 +23,7 @@ from .metering import Row, day_start, local_date
 
 SLOT = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
+AT_ONCE = timedelta(days=60)  # of hourly rows
 UNITS: dict[type[BaseUnitConverter], str] = {
     EnergyConverter: UnitOfEnergy.KILO_WATT_HOUR,
     PowerConverter: UnitOfPower.WATT,
@@ -156,7 +157,11 @@ def _read_past(
     unit = known[source][1]["unit_of_measurement"] if source in known else None
     first = start.replace(minute=0, second=0, microsecond=0) - HOUR
     last = end.replace(minute=0, second=0, microsecond=0)
-    rows = _rows(hass, source, unit, first, last, period="hour")
+    rows: list[Row] = []
+    while first < last:  # a year at once would stop all other threads for a while
+        until = min(first + AT_ONCE, last)
+        rows += _rows(hass, source, unit, first, until, period="hour")
+        first = until
     if last < end:
         rows += _rows(hass, source, unit, last, end, period="5minute")
     return rows
