@@ -87,6 +87,20 @@ async def test_offered_after_the_set_up(home: Home) -> None:
     assert entry.runtime_data.backfill.is_running
 
 
+@pytest.mark.parametrize(("seconds", "step"), [(0, "history"), (6, "init")])
+async def test_the_frontend_opens_a_flow_of_its_own(
+    home: Home, seconds: int, step: str
+) -> None:
+    """It is for the offer when it comes at once, and only the first one."""
+    result = await set_up(home, [GRID])
+    home.freezer.tick(seconds)
+    flows = home.hass.config_entries.options
+    entry_id = result["result"].entry_id
+    first: Any = await flows.async_init(entry_id)
+    second: Any = await flows.async_init(entry_id)
+    assert (first["step_id"], second["step_id"]) == (step, "init")
+
+
 async def test_skipped(home: Home) -> None:
     """One click, and nothing happens."""
     result = await set_up(home, [GRID])
