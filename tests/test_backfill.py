@@ -10,6 +10,9 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_wait_recording_done,
+)
 
 from custom_components.flatpeak.api import FlatPeakError
 from custom_components.flatpeak.backfill import job_path
@@ -17,7 +20,15 @@ from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.metering import Origin, PricedWindow
 
 from .desk import shortest_gap
-from .history import HOUR, add_past, coordinator, fetch, lines, used
+from .history import (
+    HOUR,
+    add_past,
+    coordinator,
+    fetch,
+    import_past,
+    lines,
+    used,
+)
 from .home import ACCOUNT, Home
 from .simulator import DEFAULT, VARIANTS
 from .simulator.core import LoggedRequest
@@ -370,6 +381,60 @@ async def test_a_refused_upload(home: Home, entry: MockConfigEntry) -> None:
     part = next(iter(coordinator(entry).backfill.job.parts.values()))
     assert part.tally.refused == len(past_of(GRID))
     assert len(asked(home, BATCH)) == 3
+
+
+@pytest.mark.parametrize("status", [403, 429])
+async def test_scenario_05_an_upload_that_was_not_taken(
+    home: Home, status: int
+) -> None:
+    """Nothing of it is stored: it goes out again, without a look at anything else."""
+    entry = await new_home(home, {PUMP: METERS[PUMP]})
+    await begin(entry)
+    home.simulator.fail(BATCH, status=status, times=2)
+    await fetch(entry, home.freezer)
+    assert_priced(home, entry)
+    assert_once(home)
+
+
+async def test_a_batch_that_is_forgotten(home: Home, entry: MockConfigEntry) -> None:
+    """The report knows what became of it."""
+    home.simulator.switches = DEFAULT.but({"batch_delay": "60"})
+    home.simulator.fail(FOLLOW, status=404, times=None)
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    assert_priced(home, entry)
+    assert_once(home)
+
+
+async def test_invariant_9_the_impossible_is_left_out(home: Home) -> None:
+    """An hour that does not fit through the meter is neither sent nor counted."""
+    assert await async_setup_component(home.hass, "sensor", {})
+    place = home.simulator.add_location(ACCOUNT, timezone="UTC")
+    most = 29_000_000
+    import_past(home.hass, PUMP, SINCE, START, Decimal(900))
+    import_past(home.hass, PUMP, START, START + HOUR, Decimal(990))
+    import_past(home.hass, PUMP, START + HOUR, MIDNIGHT, Decimal(1000 + 990))
+    home.add_sensor(PUMP, 1990)
+    await async_wait_recording_done(home.hass)
+    entry = home.add_entry(place, {PUMP: METERS[PUMP]})
+    await home.set_up(entry)
+    await live(home, entry)
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    (key,) = coordinator(entry).meters
+    found = lines(entry, key, MIDNIGHT)
+    assert max(one.mwh for one in found) < most
+    assert coordinator(entry).backfill.job.parts[key].tally.left_out > 0
+
+
+async def test_nothing_before_the_first_day(home: Home, entry: MockConfigEntry) -> None:
+    """A day on which the meter's own records were there already has no past."""
+    coord = coordinator(entry)
+    assert await coord.backfill.async_begin(coord.meters, MIDNIGHT)
+    requests = len(home.simulator.requests)
+    await fetch(entry, home.freezer)
+    assert len(home.simulator.requests) == requests
+    assert coord.backfill.percent == 100
 
 
 async def test_scenario_25_prices_that_come_later(

@@ -215,8 +215,9 @@ class Backfill:
         waiting = [part for part in self.job.parts.values() if not part.is_done]
         ready = [part for part in waiting if self._may_go_on(part, now)]
         if not ready:
-            dues = [due for part in waiting if (due := self._turn(part).due)]
-            return max(SPACING, min([due - now for due in dues] or [MINUTE]))
+            # What the pace holds up does not say until when.
+            dues = (due for part in waiting if (due := self._turn(part).due))
+            return min([MINUTE, *(due - now for due in dues if due > now)])
         part = ready[0]
         try:
             await self._work(part)
