@@ -216,8 +216,8 @@ class Backfill:
         ready = [part for part in waiting if self._may_go_on(part, now)]
         if not ready:
             # What the pace holds up does not say until when.
-            dues = (due for part in waiting if (due := self._turn(part).due))
-            return min([MINUTE, *(due - now for due in dues if due > now)])
+            dues = [self._turn(part).due or now for part in waiting]
+            return min(due - now if due > now else MINUTE for due in dues)
         part = ready[0]
         try:
             await self._work(part)
