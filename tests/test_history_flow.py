@@ -162,7 +162,7 @@ async def test_in_the_way(home: Home, entry: MockConfigEntry) -> None:
     async def offer() -> Any:
         return await flows.async_init(entry.entry_id, context={"source": "history"})
 
-    menus = [await offer() for _ in range(3)]
+    menus = [await offer() for _ in range(4)]
     end = await go(home.hass, menus[0]["flow_id"], "history_fetch")
     assert end["type"] is FlowResultType.CREATE_ENTRY
     end = await go(home.hass, menus[1]["flow_id"], "history_fetch")
@@ -170,8 +170,9 @@ async def test_in_the_way(home: Home, entry: MockConfigEntry) -> None:
     assert (await offer())["reason"] == "backfill_running"
     await home.hass.config_entries.async_unload(entry.entry_id)
     assert (await offer())["reason"] == "entry_not_loaded"
-    end = await go(home.hass, menus[2]["flow_id"], "history_fetch")
-    assert end["reason"] == "entry_not_loaded"
+    for menu, step in zip(menus[2:], ("history_fetch", "history_choose"), strict=True):
+        end = await go(home.hass, menu["flow_id"], step)
+        assert end["reason"] == "entry_not_loaded"
     assert not flows.async_progress()
 
 

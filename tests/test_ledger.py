@@ -86,12 +86,13 @@ async def test_invariant_4_only_what_is_on_disk_counts(hass: HomeAssistant) -> N
     await ledger.async_write(JOURNAL)
     queued = Queued(meter="a", window=window(START), wh=1000)
     with full_disk(10):
-        with pytest.raises(HomeAssistantError):
+        with pytest.raises(HomeAssistantError) as told:
             await ledger.async_write(replace(JOURNAL, outbox=(queued,)))
         with pytest.raises(HomeAssistantError):
             await ledger.async_book([("a", line(START))])
         with pytest.raises(HomeAssistantError):
             await ledger.async_fold(LATER, UTC)
+    assert told.value.translation_key == "books_not_written"
     assert ledger.journal == JOURNAL
     assert ledger.book.days("a", UTC) == {}
     assert (await loaded(hass)).journal == JOURNAL

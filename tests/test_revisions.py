@@ -399,3 +399,22 @@ def test_scenario_28_less_than_a_wh_is_ours_alone() -> None:
     assert again == []
     assert found[0] == ("meter", replace(line, mwh=1_400))
     assert (found[1][1].origin, found[1][1].money) == (Origin.CARRIED, Decimal(0))
+
+
+async def test_nothing_is_asked_while_sending_is_paused(
+    home: Home, entry: MockConfigEntry, utility: Utility
+) -> None:
+    """A quote would tell the energy; it is asked for when sending goes on."""
+    know(home, entry, Rule.ADDS)
+    await coordinator_of(entry).async_set_sending(on=False)
+    utility.wh[2] += 100
+    await utility.deliver()
+    before = len(home.simulator.requests)
+    await night(home)
+    await push(home)
+    assert hours(entry) == mwh(utility.wh)
+    posted = [one for one in home.simulator.requests[before:] if one.method == "POST"]
+    assert not [one for one in posted if is_quote(one) or is_record(one)]
+    await coordinator_of(entry).async_set_sending(on=True)
+    await push(home)
+    assert [one for one in home.simulator.requests[before:] if is_quote(one)]

@@ -41,7 +41,7 @@ from .history import (
     rows_needed,
 )
 from .journal import MeterState, Queued
-from .ledger import Ledger
+from .ledger import Ledger, async_write_durably
 from .metering import (
     Adoption,
     Origin,
@@ -596,7 +596,7 @@ class Backfill:
 
     async def _write(self, job: Job) -> None:
         """Make the job durable, then take it up. Raises HomeAssistantError."""
-        await self._aside(partial(write_job, self._path, job))
+        await async_write_durably(self._hass, write_job, self._path, job)
         self.job = job
         self._hide()
 

@@ -54,7 +54,7 @@ from .others import async_others
 from .outbox import Outbox
 from .pace import EVERYTHING, PRICE_PAUSE, Pace
 from .prices import Prices
-from .problem import problem_of
+from .problem import NOT_WRITTEN, problem_of
 from .push import Pusher
 from .report import LocationReport
 from .review import TRAILING, Difference, Memory, async_review
@@ -319,6 +319,15 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.data = replace(self.data, problem=problem)
             self.async_update_listeners()
 
+    @callback
+    def _fail_to_write(self, who: str, error: HomeAssistantError) -> None:
+        """Say once that the disk does not take what has to be there before sending."""
+        if self._failures.get(who) != NOT_WRITTEN:
+            _LOGGER.error(
+                "The %s could not be written; nothing is sent", who, exc_info=error
+            )
+        self._fail(who, NOT_WRITTEN)
+
     def _problem(self) -> str:
         """Return the last problem that lasts, in a word."""
         return problem_of(
@@ -351,8 +360,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self._facts_of = local_date(now, self._zone)
             if new_day:
                 await self._pusher.async_revise(self._zone)
-                if self.sends:
-                    await async_price(self._exchange, self.ledger)
+                await async_price(self._exchange, self.ledger)
             yesterday = day_start(self._periods(now).yesterday, self._zone)
             since = yesterday - TRAILING if new_day else yesterday
             for key in self.meters:
@@ -563,15 +571,13 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             await self._check_clock()
             await self._pusher.async_push(self._zone)
             async with self.ledger.lock:
-                if self.sends:
-                    await async_price(self._exchange, self.ledger)
+                await async_price(self._exchange, self.ledger)
                 await self._learn_earning_sign(self._sold())
         except FlatPeakAuthenticationError as error:
             self._fail("push", error_key(error))
             self.config_entry.async_start_reauth(self.hass)
-        except HomeAssistantError:
-            self._fail("push", "books_not_written")
-            _LOGGER.exception("The cost records could not be written; nothing is sent")
+        except HomeAssistantError as error:
+            self._fail_to_write("push", error)
         else:
             self._fail("push", None)
         self._gone = await async_gone(self.hass, self.meters.values())
@@ -616,11 +622,6 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """Return the location's time zone."""
         return self._zone
 
-    @property
-    def now(self) -> datetime:
-        """Return the time (UTC)."""
-        return dt_util.utcnow()
-
     async def async_fetch_past(
         self, meters: Iterable[str], start: datetime | None
     ) -> bool:
@@ -661,8 +662,10 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.config_entry.async_start_reauth(self.hass)
         except FlatPeakError as error:
             _LOGGER.debug("The past has to wait: %s", error)
-        except HomeAssistantError:
-            _LOGGER.exception("The past could not be written; nothing more is sent")
+        except HomeAssistantError as error:
+            self._fail_to_write("past", error)
+        else:
+            self._fail("past", None)
         if self.backfill.job is not before:
             self._publish()
         self.async_go_on_with_past(wait)

@@ -21,10 +21,10 @@ from homeassistant.helpers.selector import (
 from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
+from .backfill import Preview
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
 from .history import default_start, earliest_start
 from .metering import day_start, local_date
-from .services import table
 
 SOURCE_HISTORY = "history"
 CONF_START, CONF_METERS = "start", "meters"
@@ -67,7 +67,7 @@ class HistorySteps(OptionsFlow):
                 "start": self._start.isoformat(),
                 "records": str(sum(each.records for each in previews)),
                 "requests": str(sum(each.requests for each in previews)),
-                "table": table(coordinator, previews),
+                "table": _table(coordinator, previews),
             },
         )
 
@@ -81,10 +81,10 @@ class HistorySteps(OptionsFlow):
         errors = {}
         if user_input is not None:
             start = date.fromisoformat(user_input[CONF_START])
-            zone = coordinator.zone
-            if start >= local_date(coordinator.now, zone):
+            now, zone = dt_util.utcnow(), coordinator.zone
+            if start >= local_date(now, zone):
                 errors[CONF_START] = "not_past"
-            elif day_start(start, zone) < earliest_start(coordinator.now, zone):
+            elif day_start(start, zone) < earliest_start(now, zone):
                 errors[CONF_START] = "too_long_ago"
             else:
                 self._start = start
@@ -179,3 +179,13 @@ def _default_day(coordinator: FlatPeakCoordinator) -> date:
     return local_date(
         default_start(dt_util.utcnow(), coordinator.zone), coordinator.zone
     )
+
+
+def _table(coordinator: FlatPeakCoordinator, previews: Sequence[Preview]) -> str:
+    """Return previews as a table in Markdown."""
+    rows = [
+        f"| {coordinator.meters[each.meter].title} | {each.records}"
+        f" | {each.start.astimezone(coordinator.zone).date() if each.start else '-'} |"
+        for each in previews
+    ]
+    return "\n".join(["| | | |", "|:--|--:|:--|", *rows])

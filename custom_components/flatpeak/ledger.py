@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ConfigEntryError
+from homeassistant.exceptions import ConfigEntryError, HomeAssistantError
 from homeassistant.helpers.storage import STORAGE_DIR
 
 from .book import Book, Line
@@ -25,6 +25,23 @@ from .metering import Origin
 
 SETTLED = (Origin.INSTANT, Origin.REPORT, Origin.CARRIED)
 STORED = (Origin.INSTANT, Origin.REPORT, Origin.REVISED)  # FlatPeak has a record
+
+
+async def async_write_durably[*Arguments](
+    hass: HomeAssistant,
+    write: Callable[[*Arguments], None],
+    *arguments: *Arguments,
+) -> None:
+    """Write to disk in the executor.
+
+    Raises HomeAssistantError, in words that tell people what to do.
+    """
+    try:
+        await hass.async_add_executor_job(write, *arguments)
+    except HomeAssistantError as error:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN, translation_key="books_not_written"
+        ) from error
 
 
 class Ledger:
@@ -83,21 +100,21 @@ class Ledger:
 
     async def async_write(self, journal: Journal) -> None:
         """Make a journal durable, then take it up. Raises HomeAssistantError."""
-        await self._hass.async_add_executor_job(write_journal, self._path, journal)
+        await async_write_durably(self._hass, write_journal, self._path, journal)
         self.journal = journal
 
     async def async_book(self, lines: Sequence[Line]) -> None:
         """Add lines to the book durably. Raises HomeAssistantError."""
         if lines:
-            await self._hass.async_add_executor_job(self._book, lines)
+            await async_write_durably(self._hass, self._book, lines)
 
     async def async_fold(self, now: datetime, zone: tzinfo) -> None:
         """Shorten what is older than 40 days. Raises HomeAssistantError."""
         # An older outbox on disk would book again what is folded now.
         await self.async_write(self.journal)
         waiting = {(item.meter, item.window.start) for item in self.journal.outbox}
-        await self._hass.async_add_executor_job(
-            lambda: self.book.fold(now, zone, waiting | self.kept())
+        await async_write_durably(
+            self._hass, lambda: self.book.fold(now, zone, waiting | self.kept())
         )
 
     async def async_remove(self) -> None:

@@ -79,11 +79,14 @@ def _unpriced(line: PricedWindow) -> PricedWindow:
 async def async_price(exchange: Exchange, ledger: Ledger) -> None:
     """Ask what corrected windows cost, some at a time. Hold the ledger's lock.
 
+    Nothing is asked while sending is paused: a quote tells FlatPeak the energy, too.
     Raises FlatPeakAuthenticationError, and HomeAssistantError when the disk does not
     take the answers.
     """
     now = dt_util.utcnow()
     journal = ledger.journal
+    if journal.facts.paused:
+        return
     waiting: set[Key] = {(item.meter, item.window.start) for item in journal.outbox}
     due = [
         (meter, line)

@@ -43,9 +43,8 @@ class FlatPeakSensorEntityDescription(SensorEntityDescription):
     """A sensor that reads one value of a snapshot, and of its device's figures.
 
     A period's sensor names the local day on which the period begins, and its total.
-    `money` is what
-    follows the currency in the unit; None is no money. `others` is what others recorded
-    at the location, and not its total.
+    `money` is what follows the currency in the unit; None is no money. `others` is what
+    others recorded at the location, and not its total.
     """
 
     value_fn: Callable[[Snapshot, Figures], Value]

@@ -1,6 +1,5 @@
 """The actions of the integration."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
@@ -18,6 +17,7 @@ from homeassistant.helpers import (
     service,
 )
 from homeassistant.helpers.selector import ConfigEntrySelector
+from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
 import voluptuous as vol
 
@@ -106,7 +106,7 @@ def _start(coordinator: FlatPeakCoordinator, day: date | None) -> datetime | Non
     if day is None:
         return None
     start = day_start(day, coordinator.zone)
-    if start < earliest_start(coordinator.now, coordinator.zone):
+    if start < earliest_start(dt_util.utcnow(), coordinator.zone):
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="too_long_ago"
         )
@@ -127,13 +127,3 @@ def _described(coordinator: FlatPeakCoordinator, preview: Preview) -> JsonObject
 
 def _iso(coordinator: FlatPeakCoordinator, time: datetime | None) -> str | None:
     return time.astimezone(coordinator.zone).isoformat() if time else None
-
-
-def table(coordinator: FlatPeakCoordinator, previews: Sequence[Preview]) -> str:
-    """Return previews as a table in Markdown."""
-    rows = [
-        f"| {coordinator.meters[each.meter].title} | {each.records}"
-        f" | {each.start.astimezone(coordinator.zone).date() if each.start else '-'} |"
-        for each in previews
-    ]
-    return "\n".join(["| | | |", "|:--|--:|:--|", *rows])
