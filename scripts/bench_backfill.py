@@ -265,7 +265,8 @@ async def fetch(
         if wait is None:
             return worked, waited, wrote
         # What was told to wait: a batch that is still worked off.
-        turns = [turn.due for turn in backfill._turns.values() if turn.due]  # noqa: SLF001
+        dues = map(backfill._turns.due, backfill.job.parts)  # noqa: SLF001
+        turns = [due for due in dues if due]
         now = dt_util.utcnow()
         if turns and min(turns) > now:
             began = time.perf_counter()

@@ -15,9 +15,9 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 )
 
 from custom_components.flatpeak.api import FlatPeakError
-from custom_components.flatpeak.backfill import job_path
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.metering import Origin, PricedWindow
+from custom_components.flatpeak.past_file import job_path
 
 from .desk import shortest_gap
 from .history import (

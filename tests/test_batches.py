@@ -211,11 +211,13 @@ async def test_invariant_4_scenario_10_unconfirmed_after_a_day(desk: Desk) -> No
     book = desk.book
     (item,) = stuck(journal, book, IMPORT, END, Status.ATTEMPTED)
     assert stuck(journal, book, IMPORT, END - 25 * HOUR, Status.ATTEMPTED) == []
-    again = sent_again(journal, book, IMPORT, END, Status.ATTEMPTED)
+    again = sent_again(journal, book, END, meter=IMPORT, status=Status.ATTEMPTED)[0]
     assert stuck(again, book, IMPORT, END, Status.ATTEMPTED) == []
     (new,) = [one for one in again.outbox if one.window == item.window]
     assert (new.status, new.attempted, new.tries) == (Status.NEW, None, 0)
-    without, lines = left_out(journal, desk.book, IMPORT, END, Status.ATTEMPTED)
+    without, lines = left_out(
+        journal, desk.book, END, meter=IMPORT, status=Status.ATTEMPTED
+    )
     assert item not in without.outbox
     assert len(without.outbox) == len(journal.outbox) - 1
     ((meter, line),) = lines
@@ -228,11 +230,13 @@ async def test_set_aside_is_left_out(desk: Desk) -> None:
     await settle(desk)
     (item,) = stuck(desk.journal, desk.book, IMPORT, desk.now, Status.SET_ASIDE)
     journal, lines = left_out(
-        desk.journal, desk.book, IMPORT, desk.now, Status.SET_ASIDE
+        desk.journal, desk.book, desk.now, meter=IMPORT, status=Status.SET_ASIDE
     )
     assert journal.outbox == ()
     assert [line.start for _, line in lines] == [bad[1]]
-    again = sent_again(desk.journal, desk.book, IMPORT, desk.now, Status.SET_ASIDE)
+    again = sent_again(
+        desk.journal, desk.book, desk.now, meter=IMPORT, status=Status.SET_ASIDE
+    )[0]
     assert [one.status for one in again.outbox] == [Status.NEW]
     assert item.error
     assert again.outbox[0].error is None
@@ -349,7 +353,9 @@ async def test_a_batch_refused_in_doubt(desk: Desk) -> None:
     assert len(refused) in (0, COUNT)
     journal = desk.journal
     for meter in (IMPORT, EXPORT, DEVICE):
-        journal = sent_again(journal, desk.book, meter, desk.now, Status.SET_ASIDE)
+        journal = sent_again(
+            journal, desk.book, desk.now, meter=meter, status=Status.SET_ASIDE
+        )[0]
     desk.journal = journal
     await settle(desk, hours=30)
     desk.assert_settled()

@@ -70,7 +70,9 @@ async def test_never_found_is_set_aside(
         assert len(stored) == tries
         assert shortest_gap(stored[3:], is_record) >= HOUR / 2
         flatpeak.faults.clear()
-        desk.journal = sent_again(desk.journal, desk.book, IMPORT, desk.now, status)
+        desk.journal = sent_again(
+            desk.journal, desk.book, desk.now, meter=IMPORT, status=status
+        )[0]
         await desk.cycle()
         assert desk.journal.outbox == ()
         assert desk.submissions(key) == 1
@@ -143,7 +145,7 @@ async def test_scenario_21_a_doubtful_correction_to_zero_is_listed(
         assert (item.window.start, item.wh) == (END, 0)
         assert desk.line(key).mwh == 500_007
         desk.journal, lines = left_out(
-            desk.journal, desk.book, IMPORT, desk.now, Status.ATTEMPTED
+            desk.journal, desk.book, desk.now, meter=IMPORT, status=Status.ATTEMPTED
         )
         desk.book.append(lines)
         assert (desk.line(key).mwh, desk.line(key).money) == (0, Decimal(0))
@@ -183,7 +185,7 @@ async def test_scenario_19_a_refused_correction_is_left_out(
         refused = replace(item, status=Status.SET_ASIDE, error="No")
         desk.journal = replace(desk.journal, outbox=(refused,))
         desk.journal, lines = left_out(
-            desk.journal, desk.book, IMPORT, desk.now, Status.SET_ASIDE
+            desk.journal, desk.book, desk.now, meter=IMPORT, status=Status.SET_ASIDE
         )
         desk.book.append(lines)
         line = desk.line(key)

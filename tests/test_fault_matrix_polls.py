@@ -150,7 +150,7 @@ async def test_invariant_4_fault_matrix_polls(
         home.simulator.fail(path, **fault)
         coordinator = house.coordinator
         coordinator.pace.succeeded()
-        coordinator._full_poll_due = coordinator._facts_of = None
+        coordinator.poll.forget()
         await coordinator.async_refresh()
         assert not home.simulator.faults.waiting, fault
         await house.recover()

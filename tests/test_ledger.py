@@ -91,7 +91,7 @@ async def test_invariant_4_only_what_is_on_disk_counts(hass: HomeAssistant) -> N
         with pytest.raises(HomeAssistantError):
             await ledger.async_book([("a", line(START))])
         with pytest.raises(HomeAssistantError):
-            await ledger.async_fold(LATER, UTC)
+            await ledger.async_fold(LATER)
     assert told.value.translation_key == "books_not_written"
     assert ledger.journal == JOURNAL
     assert ledger.book.days("a", UTC) == {}
@@ -208,9 +208,9 @@ async def test_folding_makes_days(hass: HomeAssistant) -> None:
     lines = [("a", line(START + number * QUARTER)) for number in range(4)]
     await ledger.async_book(lines)
     end = START + 4 * QUARTER
-    await ledger.async_fold(end + FULL_DETAIL - QUARTER, UTC)
+    await ledger.async_fold(end + FULL_DETAIL - QUARTER)
     assert len(ledger.book.between("a", START, end)) == 4
-    await ledger.async_fold(end + FULL_DETAIL, UTC)
+    await ledger.async_fold(end + FULL_DETAIL)
     assert len(ledger.book.between("a", START, end)) == 1
     assert (await loaded(hass)).book.days("a", UTC)[START.date()].money == 1
 
@@ -223,11 +223,11 @@ async def test_invariant_4_folding_spares_what_waits(hass: HomeAssistant) -> Non
     await ledger.async_write(replace(JOURNAL, outbox=(item,)))
     quote = replace(line(START), origin=Origin.QUOTE)
     await ledger.async_book([("a", quote), ("a", line(START + QUARTER))])
-    await ledger.async_fold(LATER, UTC)
+    await ledger.async_fold(LATER)
     assert ledger.book.get("a", START) == quote
     await ledger.async_book([("a", replace(quote, origin=Origin.REPORT))])
     ledger.journal = JOURNAL
-    await ledger.async_fold(LATER, UTC)
+    await ledger.async_fold(LATER)
     assert ledger.book.days("a", UTC)[START.date()].mwh == 2_000_000
 
 
@@ -240,7 +240,7 @@ async def test_invariant_4_no_old_outbox_outlives_a_fold(
     await ledger.async_write(replace(JOURNAL, outbox=(item,)))
     await ledger.async_book([("a", line(START)), ("a", line(START + QUARTER))])
     ledger.journal = JOURNAL  # answered, not yet written
-    await ledger.async_fold(LATER, UTC)
+    await ledger.async_fold(LATER)
     assert read_journal(folder / f"flatpeak.{ENTRY}.journal") == JOURNAL
 
 

@@ -279,7 +279,7 @@ async def test_one_total_is_not_attributed(home: Home) -> None:
     await home.go_to(AFTERNOON)
     assert home.value("cost_today") == house.own("cost_today")
     assert house.others() is None
-    [difference] = house.entry.runtime_data.differences[house.key(GRID)]
+    [difference] = house.entry.runtime_data.poll.differences[house.key(GRID)]
     assert difference.ours == house.own("cost_today")
     assert difference.theirs == difference.ours + house.cost(MIDNIGHT)
 

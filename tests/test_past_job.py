@@ -8,7 +8,8 @@ from homeassistant.exceptions import HomeAssistantError
 import pytest
 
 from custom_components.flatpeak.metering import PastRecord, Window
-from custom_components.flatpeak.past import Job, Part, Tally, read_job, write_job
+from custom_components.flatpeak.past import Job, Part, Tally
+from custom_components.flatpeak.past_file import read_job, write_job
 
 from .books import full_disk, mode
 

@@ -424,7 +424,7 @@ async def test_a_price_in_doubt_and_a_difference_are_shown(
     line = book.between(key, BEGIN, BEGIN + timedelta(hours=1))[0]
     doubtful = replace(line, money=Decimal(500), doubted=True)
     book.append([(key, doubtful)])
-    coordinator.differences[key] = (
+    coordinator.poll.differences[key] = (
         Difference(day=BEGIN.date(), ours=Decimal(1), theirs=Decimal("1.6")),
     )
     coordinator._publish()
@@ -444,7 +444,7 @@ async def test_a_price_in_doubt_and_a_difference_are_shown(
     )
     assert home.value("cost_today", key) < 1
     book.append([(key, line)])
-    coordinator.differences.clear()
+    coordinator.poll.differences.clear()
     coordinator._publish()
     for issue in found:
         identity = issue_id(grid.entry_id, issue, key)

@@ -369,7 +369,7 @@ async def test_a_key_that_is_refused_while_prices_are_asked_for(
     await utility.deliver()
     ledger = coordinator_of(entry).ledger
     async with ledger.lock:
-        await coordinator_of(entry)._pusher.async_revise(UTC)
+        await coordinator_of(entry)._pusher.async_revise()
     home.simulator.remove_key(KEY)
     home.simulator.revoke_tokens()
     await push(home)
@@ -378,7 +378,7 @@ async def test_a_key_that_is_refused_while_prices_are_asked_for(
 
 def differences(entry: MockConfigEntry) -> list[Difference]:
     """Return the differences that the repair shows."""
-    (shown,) = coordinator_of(entry).differences.values()
+    (shown,) = coordinator_of(entry).poll.differences.values()
     return list(shown)
 
 

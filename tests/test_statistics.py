@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 import re
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ from sqlalchemy import event
 
 from custom_components.flatpeak import statistics
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
+from custom_components.flatpeak.decisions import released
 from custom_components.flatpeak.metering import PricedWindow, Span
 
 from .home import ACCOUNT, Home
@@ -165,7 +167,9 @@ async def test_scenario_25_an_hour_is_inserted_later(home: Home) -> None:
     energy = await recorded.rows(GRID, "energy")
     assert list(rows) == [START + n * HOUR for n in (0, 2, 3, 4)] == list(energy)
     coordinator: FlatPeakCoordinator = entry.runtime_data
-    await coordinator.async_release(recorded.key(GRID), accept=False)
+    await coordinator.async_decide(
+        partial(released, meter=recorded.key(GRID), accept=False)
+    )
     await home.live(START + 5 * HOUR + 20 * MINUTE, grid_usage)
     after = await recorded.rows(GRID)
     assert list(after) == [START + n * HOUR for n in range(5)]

@@ -7,13 +7,13 @@ from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from .account import async_account
-from .backfill import job_path
 from .const import DOMAIN
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
 from .dashboard import async_follow_dashboard
 from .devices import async_remove_stale_devices, is_needed
 from .issues import async_delete_issues
 from .ledger import Ledger
+from .past_file import job_path
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)

@@ -5,18 +5,16 @@ statistics and freeze the records; read what FlatPeak has of them already; send 
 rest in one request; follow it; read the costs, 90 days at a time; book them.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from decimal import Decimal
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
 import logging
-from pathlib import Path
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryError
-from homeassistant.helpers.storage import STORAGE_DIR
 
 from .api import (
     MAX_BATCH_RECORDS,
@@ -47,19 +45,27 @@ from .metering import (
     Origin,
     PastRecord,
     PricedWindow,
-    Record,
     Rule,
     Source,
     Span,
-    Standing,
     Window,
-    adopt,
     found_in,
     line_of,
     record_reference_id,
 )
 from .meters import Meter
-from .past import FOUND, NO_ANSWER, Job, JobVersionError, Part, read_job, write_job
+from .past import (
+    FOUND,
+    NO_ANSWER,
+    Job,
+    Part,
+    looked_at,
+    next_reading,
+    without,
+)
+from .past_file import JobVersionError, job_path, read_job, write_job
+from .past_match import adopted, carried, priced
+from .past_turns import PastTurns
 from .push import Pusher
 from .readings import async_read_past
 from .statistics import HourlyStatistics
@@ -76,7 +82,6 @@ NO_ANCHOR = (MINUTE,) * 60  # a new meter is about to begin: its past ends there
 SURE = HOUR  # a batch that is not visible by then was not stored, if a later record is
 LAGS = 4
 MOST_TRIES = 5
-NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +99,6 @@ class Preview:
     held: int
 
 
-@dataclass(slots=True)
-class _Turn:
-    """When a meter's turn comes, and where it is in its looks. In memory."""
-
-    due: datetime | None = None
-    waits: int = 0
-    read: datetime | None = None  # costs are known until here in this round of looks
-
-
 class Backfill:
     """Fetches the past of a location's meters."""
 
@@ -114,23 +110,26 @@ class Backfill:
         exchange: Exchange,
         pusher: Pusher,
         meters: Mapping[str, Meter],
-        zone: Callable[[], tzinfo],
         hours: HourlyStatistics,
+        fresh: set[str],
     ) -> None:
-        """Take what it works with; nothing is read yet."""
+        """Take what it works with; nothing is read yet.
+
+        `fresh` are meters whose FlatPeak device this life has made: nothing can be
+        there yet.
+        """
         self._hass = hass
         self._path = job_path(hass, entry_id)
         self._ledger = ledger
         self._exchange = exchange
         self._pusher = pusher
         self._meters = meters
-        self._zone = zone
         self._hours = hours
-        self._turns: dict[str, _Turn] = {}
+        self._turns = PastTurns()
         self._is_resumed = False
+        self._one_step = asyncio.Lock()
         self.job = Job()
-        # Meters whose FlatPeak device this life has made: nothing can be there yet.
-        self.fresh: set[str] = set()
+        self._fresh = fresh
         ledger.kept = self._kept
 
     async def async_load(self) -> None:
@@ -165,7 +164,7 @@ class Backfill:
         self, meters: Iterable[str], start: datetime | None = None
     ) -> list[Preview]:
         """Return what the past of meters since `start` comes to."""
-        start = start or default_start(self._exchange.utcnow(), self._zone())
+        start = start or default_start(self._exchange.utcnow(), self._ledger.zone)
         previews = []
         for key in meters:
             if key not in self._ledger.journal.meters:
@@ -195,7 +194,7 @@ class Backfill:
         """
         if self.is_running:
             return False
-        start = start or default_start(self._exchange.utcnow(), self._zone())
+        start = start or default_start(self._exchange.utcnow(), self._ledger.zone)
         parts = {key: Part(meter=key, start=start) for key in meters}
         self._turns.clear()
         await self._write(Job(parts={**self.job.parts, **parts}))
@@ -207,6 +206,11 @@ class Backfill:
         Raises FlatPeakAuthenticationError, and HomeAssistantError when the disk does
         not take it: then nothing was sent that is not on disk.
         """
+        async with self._one_step:  # two at once would send the same records twice
+            return await self._step()
+
+    async def _step(self) -> timedelta | None:
+        """Do the next thing of the first meter that may go on."""
         if self.job.is_done:
             return None
         if self._is_resumed:
@@ -216,14 +220,14 @@ class Backfill:
         ready = [part for part in waiting if self._may_go_on(part, now)]
         if not ready:
             # What the pace holds up does not say until when.
-            dues = [self._turn(part).due or now for part in waiting]
+            dues = [self._turns.due(part.meter) or now for part in waiting]
             return min(due - now if due > now else MINUTE for due in dues)
         part = ready[0]
         try:
             await self._work(part)
         except FlatPeakError as error:
             self._exchange.failed(error, self._ledger.journal.meters[part.meter])
-            self._turn(part).due = now + MINUTE
+            self._turns.hold(part.meter, now + MINUTE)
             raise
         return None if self.job.is_done else SPACING
 
@@ -250,7 +254,7 @@ class Backfill:
         if state.anchor is None and self._wait(part, NO_ANCHOR):
             return
         end, past = await self._read(part.meter, part.start)
-        self._turns.pop(part.meter, None)
+        self._turns.forget(part.meter)
         await self._write_part(
             replace(
                 part,
@@ -263,7 +267,7 @@ class Backfill:
 
     async def _read(self, key: str, start: datetime) -> tuple[datetime, Past]:
         """Return where a meter's past ends, and what it tells."""
-        now, zone = self._exchange.utcnow(), self._zone()
+        now, zone = self._exchange.utcnow(), self._ledger.zone
         meter = self._meters[key]
         end = live_start(key, self._ledger.journal, self._ledger.book, now, zone)
         if end <= start:
@@ -271,7 +275,7 @@ class Backfill:
         source_id = self._pusher.source_id(meter)
         asked = rows_needed(Source(reporting=meter.reporting), start, end)
         rows = await async_read_past(self._hass, source_id, *asked)
-        source = self._pusher.describe(meter, source_id, rows, zone)
+        source = self._pusher.describe(meter, source_id, rows)
         past = await self._hass.async_add_executor_job(
             partial(freeze, rows, source, start, end, now=now, zone=zone)
         )
@@ -283,7 +287,7 @@ class Backfill:
         start, end = await self._aside(lambda: chunks(ahead)[0])
         items: Sequence[CostItem] = ()
         currency = None
-        if part.meter not in self.fresh:
+        if part.meter not in self._fresh:
             report = await self._exchange.async_report(state, start, end)
             self._exchange.pace.succeeded()
             items, currency = report.items, self._currency(report)
@@ -291,17 +295,17 @@ class Backfill:
             end = ahead[-1].window.end
         asked = [one for one in ahead if one.window.start < end]
         found: Adoption = await self._aside(
-            partial(self._adopt, part.meter, state, asked, items, currency)
+            partial(adopted, self._ledger, part.meter, asked, items, currency)
         )
         await self._book(
             part.meter,
             [
                 *found.lines,
                 *(line_of(one, None) for one in found.left),
-                *(_carried(one) for one in found.rest if not one.wh),
+                *(carried(one) for one in found.rest if not one.wh),
             ],
         )
-        records = await self._aside(partial(_looked_at, part.records, asked, found))
+        records = await self._aside(partial(looked_at, part.records, asked, found))
         tally = part.tally.plus(adopted=len(found.lines), left_out=len(found.left))
         await self._write_part(
             replace(part, looked=end, records=records, tally=tally, told=False)
@@ -319,9 +323,9 @@ class Backfill:
             followed=False,
             tries=part.tries + 1,
         )
-        records = await self._aside(partial(self._wire, new, state))
+        records = await self._aside(lambda: [self._wire(one, state) for one in new])
         await self._write_part(part)
-        self.fresh.discard(part.meter)
+        self._fresh.discard(part.meter)
         try:
             batch = await self._exchange.client.async_submit_records(records)
         except FlatPeakInvalidRequestError as error:
@@ -358,7 +362,7 @@ class Backfill:
         self._exchange.pace.succeeded()
         if not batch.is_done and self._wait(part, FOLLOW):
             return
-        self._turns.pop(part.meter, None)
+        self._turns.forget(part.meter)
         await self._set_aside(replace(part, followed=True), batch, part.in_batch)
 
     async def _set_aside(
@@ -401,8 +405,8 @@ class Backfill:
 
     async def _read_costs(self, part: Part) -> None:
         """Read the costs of the next 90 days, and book them."""
-        turn = self._turn(part)
-        reading = await self._aside(partial(_next_reading, part, turn.read))
+        read = self._turns.read(part.meter)
+        reading = await self._aside(partial(next_reading, part, read))
         if not reading.here:
             await self._look_again_later(part, reading.asked)
             return
@@ -417,14 +421,14 @@ class Backfill:
             await self._look_again_later(part, part.records)
             return
         self._exchange.pace.succeeded()
-        turn.read = end
+        self._turns.note_read(part.meter, end)
         settled = await self._aside(
             partial(
-                self._priced,
+                priced,
+                self._ledger,
                 part.meter,
-                state,
                 reading.here,
-                report,
+                report.items,
                 self._currency(report),
             )
         )
@@ -436,17 +440,16 @@ class Backfill:
 
     async def _look_again_later(self, part: Part, left: Sequence[PastRecord]) -> None:
         """Wait with what is not there, or has no price; at last go on without."""
-        turn = self._turn(part)
-        turn.read = None
+        self._turns.note_read(part.meter, None)
         if part.batch == NO_ANSWER and await self._may_send_again(part):
             # It looks at the report once more before anything goes out.
-            self._turns.pop(part.meter, None)
+            self._turns.forget(part.meter)
             again = replace(part, batch=None, batch_end=None, looked=None)
             await self._write_part(again)
             return
         if self._wait(part, LOOK_AGAIN):
             return
-        self._turns.pop(part.meter, None)
+        self._turns.forget(part.meter)
         part = replace(part, tally=part.tally.plus(unpriced=len(left)))
         lines = [(one, line_of(one, Origin.REPORT)) for one in left]
         await self._finish(part, lines, for_good=True)
@@ -473,7 +476,10 @@ class Backfill:
             return False
         state = self._ledger.journal.meters[part.meter]
         report = await self._exchange.async_report(state, witness.start, witness.end)
-        sent = PastRecord(window=_window(witness), wh=expected(witness, state).wh)
+        sent = PastRecord(
+            window=Window(start=witness.start, end=witness.end, mwh=witness.mwh),
+            wh=expected(witness, state).wh,
+        )
         return bool(found_in([sent], report.items, state.stream))
 
     async def _tell(self, part: Part) -> None:
@@ -482,76 +488,12 @@ class Backfill:
         if await self._hours.async_update([part.meter]):
             await self._write_part(replace(part, told=True))
         else:
-            self._turn(part).due = self._exchange.utcnow() + 5 * MINUTE
+            self._turns.hold(part.meter, self._exchange.utcnow() + 5 * MINUTE)
 
-    # -- what takes long, in a thread -------------------------------------------
-
-    def _adopt(
-        self,
-        key: str,
-        state: MeterState,
-        records: Sequence[PastRecord],
-        items: Sequence[CostItem],
-        currency: str | None,
-    ) -> Adoption:
-        """Compare records with a report before they are sent."""
-        journal = self._ledger.journal
-        return adopt(
-            records,
-            items,
-            state.stream,
-            others=self._others(key, records, items),
-            streams=[s.stream for k, s in journal.meters.items() if k != key],
-            currency=currency,
-        )
-
-    def _priced(
-        self,
-        key: str,
-        state: MeterState,
-        records: Sequence[PastRecord],
-        report: CostReport,
-        currency: str | None,
-    ) -> list[tuple[PastRecord, PricedWindow]]:
-        """Return the records that a report has, with their lines."""
-        found = found_in(
-            records,
-            report.items,
-            state.stream,
-            self._others(key, records, report.items),
-        )
-        return [
-            (one, line_of(one, Origin.REPORT, [item], currency))
-            for one in records
-            if (item := found.get(one.window.start)) is not None
-            if item.cost or not one.booked
-        ]
-
-    def _others(
-        self, key: str, records: Sequence[PastRecord], items: Sequence[CostItem]
-    ) -> list[Record]:
-        """Return what our other streams may have in a report, where that matters."""
-        if not items:
-            return []
-        start, end = records[0].window.start, records[-1].window.end
-        meters = self._ledger.journal.meters
-        direction = meters[key].stream.tariff_direction
-        return [
-            _sent(line, state)
-            for other, state in meters.items()
-            if other != key and state.stream.tariff_direction == direction
-            for line in self._ledger.book.between(other, start, end)
-            if line.origin is not Origin.CARRIED
-        ]
-
-    def _wire(
-        self, records: Sequence[PastRecord], state: MeterState
-    ) -> list[MeterRecord]:
-        """Return records as they go out."""
-        return [
-            self._exchange.record(Queued(meter="", window=one.window, wh=one.wh), state)
-            for one in records
-        ]
+    def _wire(self, record: PastRecord, state: MeterState) -> MeterRecord:
+        """Return a record as it goes out."""
+        item = Queued(meter="", window=record.window, wh=record.wh)
+        return self._exchange.record(item, state)
 
     async def _aside[T](self, work: Callable[[], T]) -> T:
         """Do what takes long in a thread."""
@@ -575,9 +517,9 @@ class Backfill:
             [line for one, line in settled if not one.booked or line.money is not None],
         )
         had_batch = part.batch is not None
-        part = await self._aside(partial(_without, part, settled, for_good=for_good))
+        part = await self._aside(partial(without, part, settled, for_good=for_good))
         if had_batch and part.batch is None:
-            self._turns.pop(part.meter, None)
+            self._turns.forget(part.meter)
             if part.records and part.is_booked:
                 self._wait(part, LOOK_AGAIN)
         await self._write_part(part)
@@ -640,7 +582,7 @@ class Backfill:
     def _may_go_on(self, part: Part, now: datetime) -> bool:
         """Return whether nothing says to wait with a meter."""
         state = self._ledger.journal.meters.get(part.meter)
-        due = self._turn(part).due
+        due = self._turns.due(part.meter)
         if state is None or (due is not None and due > now):
             return False
         facts = self._ledger.journal.facts
@@ -648,111 +590,10 @@ class Backfill:
             return False
         return self._exchange.pace.may_ask_for(state.stream)
 
-    def _turn(self, part: Part) -> _Turn:
-        """Return when a meter's turn comes."""
-        return self._turns.setdefault(part.meter, _Turn())
-
     def _wait(self, part: Part, waits: Sequence[timedelta]) -> bool:
         """Let a meter wait, each time longer; False after the last time."""
-        turn = self._turn(part)
-        if turn.waits >= len(waits):
-            return False
-        turn.due = self._exchange.utcnow() + waits[turn.waits]
-        turn.waits += 1
-        return True
+        return self._turns.wait(part.meter, self._exchange.utcnow(), waits)
 
     def _currency(self, report: CostReport) -> str | None:
         """Return the currency of a report's money; a device's may not say."""
         return report.currency_code or self._ledger.journal.facts.currency
-
-
-def job_path(hass: HomeAssistant, entry_id: str) -> Path:
-    """Return the file of an entry's job."""
-    return Path(hass.config.path(STORAGE_DIR)) / f"{DOMAIN}.{entry_id}.backfill"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
-    """The records that costs are wanted for, and those that a report is read for."""
-
-    asked: Sequence[PastRecord]
-    here: Sequence[PastRecord] = ()
-    start: datetime = NEVER
-    end: datetime = NEVER
-
-
-def _next_reading(part: Part, read: datetime | None) -> _Reading:
-    """Return what to read next of a part, of which costs are known until `read`."""
-    sent = {one.window.start for one in part.in_batch}
-    asked = [one for one in part.records if one.booked or one.window.start in sent]
-    ahead = [one for one in asked if read is None or one.window.start >= read]
-    if not ahead:
-        return _Reading(asked=asked)
-    start, end = chunks(ahead)[0]
-    here = [one for one in ahead if one.window.start < end]
-    return _Reading(asked=asked, here=here, start=start, end=end)
-
-
-def _looked_at(
-    records: Sequence[PastRecord], asked: Sequence[PastRecord], found: Adoption
-) -> tuple[PastRecord, ...]:
-    """Return the records that are left of those that were looked at.
-
-    What is adopted without money is booked, and read again.
-    """
-    unpriced = {(one.start, one.end) for one in found.lines if one.money is None}
-    gone = {one.window.start for one in asked}
-    left = [
-        *(one for one in records if one.window.start not in gone),
-        *(one for one in found.rest if one.wh),
-        *(
-            replace(one, booked=True)
-            for one in asked
-            if (one.window.start, one.window.end) in unpriced
-        ),
-    ]
-    return tuple(sorted(left, key=lambda one: one.window.start))
-
-
-def _without(
-    part: Part, settled: Sequence[tuple[PastRecord, PricedWindow]], *, for_good: bool
-) -> Part:
-    """Return a part without the records that are settled, or booked at least."""
-    open_ = {
-        one.window.start
-        for one, line in settled
-        if line.money is None and line.origin is Origin.REPORT and not for_good
-    }
-    done = {one.window.start for one, _ in settled} - open_
-    records = tuple(
-        replace(one, booked=True) if one.window.start in open_ else one
-        for one in part.records
-        if one.window.start not in done
-    )
-    part = replace(part, records=records, told=False)
-    if part.batch is not None and not part.in_batch:
-        part = replace(part, batch=None, batch_end=None, attempted=None, tries=0)
-    return part
-
-
-def _carried(record: PastRecord) -> PricedWindow:
-    """Return the line of a window that is too little for a whole Wh."""
-    return replace(line_of(record, Origin.CARRIED), money=Decimal(0), carbon=Decimal(0))
-
-
-def _window(line: PricedWindow) -> Window:
-    """Return a booked line's window."""
-    return Window(start=line.start, end=line.end, mwh=line.mwh)
-
-
-def _sent(line: PricedWindow, state: MeterState) -> Record:
-    """Return a booked window as a report is paired with it."""
-    what = expected(line, state)
-    return Record(
-        key=what.key,
-        reference_id=what.reference_id,
-        start=what.start,
-        end=what.end,
-        wh=what.wh,
-        standing=Standing.SENT,
-    )

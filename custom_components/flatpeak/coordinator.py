@@ -1,9 +1,10 @@
 """One location: when to push, when to poll, and what the entities then show."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
+from functools import partial
 import hashlib
 import logging
 from typing import override
@@ -23,8 +24,6 @@ from .account import Account
 from .api import (
     FlatPeakAuthenticationError,
     FlatPeakError,
-    FlatPeakPriceUnavailableError,
-    FlatPeakRefusedError,
     TariffDirection,
 )
 from .backfill import MINUTE, SPACING, Backfill
@@ -33,58 +32,41 @@ from .const import (
     CONF_INCLUDE_CARBON,
     CONF_LOCATION_ID,
     CONF_WINDOW,
-    DIRECTION_EXPORT,
     DOMAIN,
-    KIND_GRID,
     SUBENTRY_METER,
     WINDOW_DEFAULT,
 )
 from .dashboard import async_check_dashboard
-from .decisions import left_out, released, sent_again
-from .doubt import rejudged
+from .decisions import Decision, switched
 from .errors import error_key, placeholders
 from .exchange import Exchange
-from .foreign import others_key
-from .journal import Journal, Status, of_meters
+from .journal import of_meters
 from .ledger import Ledger
-from .metering import Anchor, PricedWindow, day_start, local_date, next_day_start
+from .metering import Anchor, next_day_start
 from .meters import Meter
 from .notices import async_show
-from .others import async_others
 from .outbox import Outbox
 from .pace import EVERYTHING, PRICE_PAUSE, Pace
-from .prices import Prices
+from .poll import REPORT_EVERY, Poll
 from .problem import NOT_WRITTEN, problem_of
 from .push import Pusher
-from .report import LocationReport
-from .review import TRAILING, Difference, Memory, async_review
 from .revisions import async_price
-from .service_watch import View, lacks_something, watch_service
+from .service_watch import View, watch_service
 from .snapshot import (
-    PRICED,
     ROLLOVER,
-    Figures,
     Periods,
     Snapshot,
     current_day,
-    grid_keys,
     is_priced,
     take_snapshot,
 )
 from .source_watch import async_gone
 from .statistics import HourlyStatistics
-from .streams import async_new_state
 
 _LOGGER = logging.getLogger(__name__)
 
-POLL_HOURS = 6
 FIRST_READ = timedelta(minutes=1)  # after a batch; it is worked off in the background
-# Without grid meters of ours there is no other way to learn of new costs; and what
-# failed is tried again then.
-POLL_REPORT = timedelta(minutes=30)
-POLL_TROUBLE = timedelta(hours=1)
 SHORTEST_OFFSET, LONGEST_OFFSET = 5, 60  # seconds
-CONNECTED = "CONNECTED"
 
 type FlatPeakConfigEntry = ConfigEntry[FlatPeakCoordinator]
 
@@ -103,7 +85,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             _LOGGER,
             config_entry=entry,
             name=DOMAIN,
-            update_interval=POLL_REPORT,
+            update_interval=REPORT_EVERY,
             always_update=False,
         )
         self.location_id: str = entry.data[CONF_LOCATION_ID]
@@ -131,6 +113,18 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             minutes,
             lambda: trusted_now(client),
         )
+        # Not every home asks in the same second, but each always in its own.
+        digest = hashlib.sha256(entry.entry_id.encode()).digest()
+        self._offset = SHORTEST_OFFSET + digest[0] % (LONGEST_OFFSET - SHORTEST_OFFSET)
+        self.poll = Poll(
+            self.location_id,
+            self.meters,
+            self.ledger,
+            self._exchange,
+            self._pusher,
+            self.hours,
+            timedelta(seconds=self._offset),
+        )
         self.backfill = Backfill(
             hass,
             entry.entry_id,
@@ -138,60 +132,19 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self._exchange,
             self._pusher,
             self.meters,
-            lambda: self._zone,
             self.hours,
+            self.poll.fresh,
         )
         self._unsub_backfill: CALLBACK_TYPE | None = None
         self.past_offered: datetime | None = None  # when, right after the set-up
         self._clock_asked: datetime | None = None
-        self._prices = Prices(client, self.location_id, self.pace)
-        self._reports = {
-            direction: LocationReport(client, self.location_id, direction)
-            for direction in self._known_by_report
-        }
-        self._reported: dict[TariffDirection, Figures] = {}
         self._failures: dict[str, str] = {}  # what went wrong last, by whom
-        self._memory = Memory()
         self._gone: Collection[str] = ()
         self._began = dt_util.utcnow()
         self.polled: datetime | None = None  # when FlatPeak last told all that was due
-        self.differences: dict[str, Sequence[Difference]] = {}
-        self._zone: tzinfo = dt_util.get_default_time_zone()
-        self._full_poll_due: datetime | None = None
-        self._facts_of: date | None = None
         self._push: asyncio.Task[None] | None = None
         self._unsub_push: CALLBACK_TYPE | None = None
         self._unsub_rollover: CALLBACK_TYPE | None = None
-        # Not every home asks in the same second, but each always in its own.
-        digest = hashlib.sha256(entry.entry_id.encode()).digest()
-        self._offset = SHORTEST_OFFSET + digest[0] % (LONGEST_OFFSET - SHORTEST_OFFSET)
-
-    @property
-    def has_grid_meter(self) -> bool:
-        """Return whether our own books hold the location's totals."""
-        return any(meter.kind == KIND_GRID for meter in self.meters.values())
-
-    @property
-    def has_import_meter(self) -> bool:
-        """Return whether our own books hold what the location bought, for good."""
-        return bool(grid_keys(self.meters.values(), TariffDirection.IMPORT))
-
-    @property
-    def _known_by_report(self) -> list[TariffDirection]:
-        """Return the directions of which reports alone know the location's totals."""
-        if self.has_import_meter:
-            return []
-        if self.has_grid_meter:
-            return [TariffDirection.IMPORT]
-        return [TariffDirection.IMPORT, TariffDirection.EXPORT]
-
-    @property
-    def sells(self) -> bool:
-        """Return whether the home has an export tariff or an export meter."""
-        status = self.ledger.journal.facts.tariff_status
-        return status.get("commodity_export") == CONNECTED or any(
-            meter.direction == DIRECTION_EXPORT for meter in self.meters.values()
-        )
 
     async def async_load(self) -> bool:
         """Read the books, and return whether they are enough to begin with.
@@ -202,7 +155,6 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self._pusher.paused = self.ledger.journal.facts.paused
         await self.backfill.async_load()
         self._follow_sources()
-        await self._take_zone()
         # A meter that was just added gets its stream with the first poll.
         if not self.ledger.journal.meters.keys().isdisjoint(self.meters):
             self.data = self._take_snapshot()
@@ -287,9 +239,10 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             )
         try:
             async with self.ledger.lock:
-                asked = await self._poll(now)
-            if asked:
-                self._poll_succeeded()
+                asked = await self.poll.async_ask(now)
+                if await self.poll.async_report(self._periods(now), now) or asked:
+                    self._poll_succeeded()
+            await self.async_check_dashboard()
         except FlatPeakAuthenticationError as error:
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN, translation_key=error_key(error)
@@ -307,7 +260,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 translation_domain=DOMAIN, translation_key="books_not_written"
             ) from error
         finally:
-            self.update_interval = self._next_poll(dt_util.utcnow())
+            self.update_interval = self.poll.wait(dt_util.utcnow())
 
     @callback
     def _fail(self, who: str, failure: str | None) -> None:
@@ -346,203 +299,6 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self.pace.priced(EVERYTHING)
         self.polled = dt_util.utcnow()
 
-    async def _poll(self, now: datetime) -> bool:
-        """Ask for what is due, and return whether anything was.
-
-        Raises FlatPeakError and HomeAssistantError.
-        """
-        full = self._full_poll_due is None or now >= self._full_poll_due
-        in_trouble = self._in_trouble
-        if full:
-            new_day = self._facts_of != local_date(now, self._zone)
-            await self._learn_location(read=new_day or in_trouble)
-            await self._ask_prices(now, anew=new_day)
-            self._facts_of = local_date(now, self._zone)
-            if new_day:
-                await self._pusher.async_revise(self._zone)
-                await async_price(self._exchange, self.ledger)
-            yesterday = day_start(self._periods(now).yesterday, self._zone)
-            since = yesterday - TRAILING if new_day else yesterday
-            for key in self.meters:
-                await self._review(key, since, now)
-                calm = rejudged(self.ledger.book, key, now)
-                await self.ledger.async_book(calm)
-            await self._look_at_others(since, now)
-            await self._let_go(now)
-            if await self.hours.async_update(self.meters):
-                await self.ledger.async_fold(now, self._zone)
-            await self.async_check_dashboard()
-            self._full_poll_due = self._next_full_poll(now)
-        elif in_trouble:
-            await self._learn_location(read=True)
-            await self._ask_prices(now, anew=False)
-        periods = self._periods(now)
-        for direction, report in self._reports.items():
-            self._reported[direction] = await report.async_figures(periods, now)
-        if sold := self._reports.get(TariffDirection.EXPORT):
-            await self._learn_earning_sign(sold.today)
-        return full or in_trouble or bool(self._reports)
-
-    async def _let_go(self, now: datetime) -> None:
-        """Give up unconfirmed records of meters that were removed: nobody is asked.
-
-        Raises HomeAssistantError when the books cannot be written.
-        """
-        for key in self.ledger.journal.meters.keys() - self.meters.keys():
-            journal, lines = left_out(
-                self.ledger.journal, self.ledger.book, key, now, Status.ATTEMPTED
-            )
-            if journal != self.ledger.journal:
-                await self.ledger.async_book(lines)
-                await self.ledger.async_write(journal)
-
-    @property
-    def _in_trouble(self) -> bool:
-        """Return whether FlatPeak lacks what somebody may give it at any time."""
-        journal, meters = self.ledger.journal, self.meters.values()
-        return lacks_something(self.pace.standing, journal.facts, meters)
-
-    async def _review(self, key: str, since: datetime, now: datetime) -> None:
-        """Look at a meter's records again; what is wrong with one is not with all."""
-        stream = self.ledger.journal.meters[key].stream
-        # The report of a device that is gone is empty, which would look like a loss.
-        if not self.pace.may_ask_for(stream) or self.pace.refuses(stream.owner):
-            return
-        direction = TariffDirection(stream.tariff_direction)
-        grid = grid_keys(self.meters.values(), direction)
-        try:
-            review = await async_review(
-                self.client,
-                key,
-                self.ledger.journal,
-                self.ledger.book,
-                since,
-                now=now,
-                began=self._began,
-                zone=self._zone,
-                memory=self._memory,
-                grid=grid if stream.owner == self.location_id else None,
-            )
-        except (FlatPeakPriceUnavailableError, FlatPeakRefusedError) as error:
-            _LOGGER.debug("No second look at %s: %s", self.meters[key].title, error)
-            self.pace.failed(error, stream.owner, stream.tariff_direction)
-            return
-        await self.ledger.async_book(review.lines)
-        self.differences[key] = review.differences
-        journal = self.ledger.journal
-        facts = replace(
-            journal.facts,
-            rule=review.rule or journal.facts.rule,
-            other_writer=journal.facts.other_writer or review.other_writer,
-        )
-        changed = replace(journal, facts=facts, outbox=(*journal.outbox, *review.again))
-        if changed != journal:
-            await self.ledger.async_write(changed)
-
-    async def _look_at_others(self, since: datetime, now: datetime) -> None:
-        """Look for others' records where no meter of ours records on the location."""
-        for direction in TariffDirection.IMPORT, TariffDirection.EXPORT:
-            key = others_key(direction)
-            await self.ledger.async_book(rejudged(self.ledger.book, key, now))
-            if not self._asks_for_others(direction):
-                continue
-            try:
-                lines = await async_others(
-                    self.client,
-                    self.location_id,
-                    direction,
-                    self.ledger.journal,
-                    self.ledger.book,
-                    since,
-                    now=now,
-                    zone=self._zone,
-                    grid=grid_keys(self.meters.values(), direction),
-                )
-            except (FlatPeakPriceUnavailableError, FlatPeakRefusedError) as error:
-                _LOGGER.debug("No look at what others recorded: %s", error)
-                self.pace.failed(error, self.location_id, direction)
-                continue
-            await self.ledger.async_book(lines)
-
-    def _asks_for_others(self, direction: TariffDirection) -> bool:
-        """Return whether others may have recorded where no meter of ours looks."""
-        journal = self.ledger.journal
-        streams = [journal.meters[key].stream for key in self.meters]
-        if any(
-            (stream.owner, stream.tariff_direction) == (self.location_id, direction)
-            for stream in streams
-        ):
-            return False
-        if direction in self._reports or not self.has_grid_meter:
-            return False
-        tariff = direction is TariffDirection.IMPORT or self.sells
-        return tariff and self.pace.may_ask(self.location_id, direction)
-
-    def _next_full_poll(self, now: datetime) -> datetime:
-        """Return when to look at everything again: ten past 0, 6, 12 or 18 o'clock."""
-        midnight = day_start(local_date(now, self._zone), self._zone)
-        offset = ROLLOVER + timedelta(seconds=self._offset)
-        slots = (
-            start + offset + timedelta(hours=hours)
-            for start in (midnight, next_day_start(now, self._zone))
-            for hours in range(0, 24, POLL_HOURS)
-        )
-        return min(slot for slot in slots if slot > now)
-
-    def _next_poll(self, now: datetime) -> timedelta:
-        """Return how long to wait for the next poll."""
-        # The timer counts whole seconds, and must not run before what is due.
-        wait = self._next_full_poll(now) - now + timedelta(seconds=1)
-        failed = self._full_poll_due is None or self._full_poll_due <= now
-        if self._in_trouble:
-            wait = min(wait, POLL_TROUBLE)
-        return min(wait, POLL_REPORT) if failed or self._reports else wait
-
-    async def _learn_location(self, *, read: bool) -> None:
-        """Read the location, and give each new meter a stream of its own."""
-        journal = self.ledger.journal
-        meters = dict(journal.meters)
-        facts = journal.facts
-        if read:
-            location = await self.client.async_get_location(self.location_id)
-            self.pace.succeeded(self.location_id)
-            facts = replace(
-                facts,
-                timezone=location.timezone,
-                currency=location.currency_code,
-                live_mode=location.live_mode,
-                tariff_status=location.tariff_status,
-            )
-        for key, meter in self.meters.items():
-            if key not in meters:
-                meters[key], is_new = await async_new_state(
-                    self.client, self.location_id, meter, meters
-                )
-                if is_new:
-                    self.backfill.fresh.add(key)
-        changed = replace(journal, facts=facts, meters=meters)
-        if changed != journal:
-            await self.ledger.async_write(changed)
-            await self._take_zone()
-
-    async def _ask_prices(self, now: datetime, *, anew: bool) -> None:
-        """Read the prices of today and tomorrow: once a day, or where they run out."""
-        midnight = day_start(local_date(now, self._zone), self._zone)
-        tomorrow = next_day_start(now, self._zone)
-        until = self._next_full_poll(now)
-        for direction in TariffDirection.IMPORT, TariffDirection.EXPORT:
-            if direction is TariffDirection.EXPORT and not self.sells:
-                continue
-            if anew or not self._prices.reach(direction, now, until):
-                end = next_day_start(tomorrow, self._zone)
-                await self._prices.async_ask(direction, midnight, end)
-
-    async def _take_zone(self) -> None:
-        """Take the location's time zone, Home Assistant's where it has none."""
-        name = self.ledger.journal.facts.timezone
-        zone = await dt_util.async_get_time_zone(name) if name else None
-        self._zone = zone or dt_util.get_default_time_zone()
-
     @callback
     def _handle_statistics(self, _event: Event) -> None:
         """Push when the recorder's rows are committed."""
@@ -569,10 +325,10 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """Push, and show what came of it."""
         try:
             await self._check_clock()
-            await self._pusher.async_push(self._zone)
+            await self._pusher.async_push()
             async with self.ledger.lock:
                 await async_price(self._exchange, self.ledger)
-                await self._learn_earning_sign(self._sold())
+                await self.poll.async_learn_earning_sign()
         except FlatPeakAuthenticationError as error:
             self._fail("push", error_key(error))
             self.config_entry.async_start_reauth(self.hass)
@@ -616,11 +372,6 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             raise
         except FlatPeakError as error:
             self.pace.failed(error, self.location_id)
-
-    @property
-    def zone(self) -> tzinfo:
-        """Return the location's time zone."""
-        return self._zone
 
     async def async_fetch_past(
         self, meters: Iterable[str], start: datetime | None
@@ -670,24 +421,6 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self._publish()
         self.async_go_on_with_past(wait)
 
-    def _sold(self) -> list[PricedWindow]:
-        """Return the latest priced window of each export meter."""
-        latest = (
-            self.ledger.book.latest(meter.key, *PRICED)
-            for meter in self.meters.values()
-            if meter.direction == DIRECTION_EXPORT
-        )
-        of_others = self.ledger.book.latest(others_key(DIRECTION_EXPORT), *PRICED)
-        return [window for window in (*latest, of_others) if window]
-
-    async def _learn_earning_sign(self, sold: Iterable[PricedWindow]) -> None:
-        """Find out which sign FlatPeak gives to what was earned."""
-        journal = self.ledger.journal
-        sign = self._prices.earning_sign(sold)
-        if sign is not None and sign != journal.facts.earning_sign:
-            facts = replace(journal.facts, earning_sign=sign)
-            await self.ledger.async_write(replace(journal, facts=facts))
-
     @callback
     def _publish(self, _now: datetime | None = None) -> None:
         """Show the present state of the books."""
@@ -699,7 +432,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.meters.values(),
             self.ledger.journal,
             self.ledger.book,
-            self.differences,
+            self.poll.differences,
             self._gone,
             skew(self.client),
             watch_service(self._view()),
@@ -731,53 +464,9 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """Show the new day ten minutes after midnight, whatever comes."""
         if self._unsub_rollover:
             self._unsub_rollover()
-        midnight = next_day_start(dt_util.utcnow() - ROLLOVER, self._zone)
+        midnight = next_day_start(dt_util.utcnow() - ROLLOVER, self.ledger.zone)
         self._unsub_rollover = async_track_point_in_utc_time(
             self.hass, self._publish, midnight + ROLLOVER
-        )
-
-    async def async_release(self, meter: str, *, accept: bool) -> None:
-        """Count a meter's energy that is in quarantine, or give it up.
-
-        Raises HomeAssistantError when the books cannot be written.
-        """
-        await self._async_decide(
-            lambda journal: released(journal, meter, accept=accept)
-        )
-
-    async def async_send_again(self, meter: str, status: Status) -> None:
-        """Send a meter's records once more that are refused, or unconfirmed.
-
-        Raises HomeAssistantError when the books cannot be written.
-        """
-        now = dt_util.utcnow()
-        await self._async_decide(
-            lambda journal: sent_again(journal, self.ledger.book, meter, now, status)
-        )
-
-    async def async_leave_out(self, meter: str, status: Status) -> None:
-        """Keep such records in our books alone.
-
-        Raises HomeAssistantError when the books cannot be written.
-        """
-        async with self.ledger.lock:
-            journal, lines = left_out(
-                self.ledger.journal, self.ledger.book, meter, dt_util.utcnow(), status
-            )
-            await self.ledger.async_book(lines)
-            await self.ledger.async_write(journal)
-        self._publish()
-        await self.hours.async_update(self.meters)
-
-    async def async_go_on(self) -> None:
-        """Send again, though somebody else seemed to send our records.
-
-        Raises HomeAssistantError when the books cannot be written.
-        """
-        await self._async_decide(
-            lambda journal: replace(
-                journal, facts=replace(journal.facts, other_writer=False)
-            )
         )
 
     @property
@@ -792,19 +481,18 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """
         self._pusher.paused = not on
         try:
-            await self._async_decide(
-                lambda journal: replace(
-                    journal, facts=replace(journal.facts, paused=not on)
-                )
-            )
+            await self.async_decide(partial(switched, on=on))
         except HomeAssistantError:
             self._pusher.paused = self.ledger.journal.facts.paused
             raise
 
-    async def _async_decide(self, decide: Callable[[Journal], Journal]) -> None:
-        """Write what was decided, show it, and do it soon."""
+    async def async_decide(self, decide: Decision) -> None:
+        """Make durable what the user decided, show it, and do it soon.
+
+        Raises HomeAssistantError when the books cannot be written.
+        """
         async with self.ledger.lock:
-            await self.ledger.async_write(decide(self.ledger.journal))
+            await self.ledger.async_decide(decide, dt_util.utcnow())
         self._publish()
         self._push_soon()
         await self.hours.async_update(self.meters)
@@ -813,8 +501,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         """Return the days that a snapshot of now is about."""
         shown = self.data.periods.today if self.data else None
         journal = of_meters(self.ledger.journal, self.meters)
-        today = current_day(now, self._zone, shown, journal)
-        return Periods(today=today, zone=self._zone)
+        today = current_day(now, self.ledger.zone, shown, journal)
+        return Periods(today=today, zone=self.ledger.zone)
 
     @callback
     def _take_snapshot(self) -> Snapshot:
@@ -834,9 +522,9 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.meters,
             self.ledger.journal,
             self.ledger.book,
-            prices={d: self._prices.now(d, now) for d in TariffDirection},
+            prices={d: self.poll.prices.now(d, now) for d in TariffDirection},
             latest=self._pusher.latest,
-            reported=self._reported,
+            reported=self.poll.reported,
             problem=self._problem(),
         )
         return replace(snapshot, backfill_progress=self.backfill.percent)

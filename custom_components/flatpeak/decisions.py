@@ -1,5 +1,10 @@
-"""What the user decides about records that do not get on by themselves."""
+"""What the user decides about records that do not get on by themselves.
 
+A decision is a function of the journal, the book and the time (UTC), and returns what
+is to be made durable: lines of the book first, then the journal.
+"""
+
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,25 +16,27 @@ from .metering import PricedWindow, Window, release, to_wire
 # Until then a witness may still turn up.
 PATIENCE = timedelta(hours=24)
 
+type Decided = tuple[Journal, list[Line]]
+type Decision = Callable[[Journal, Book, datetime], Decided]
+
 
 def held_records(journal: Journal, meter: str) -> list[Queued]:
     """Return the records of a meter that wait for a decision, oldest first."""
     return _of(journal, meter, Status.HELD)
 
 
-def released(journal: Journal, meter: str, *, accept: bool) -> Journal:
-    """Return the journal with a meter's held energy counted, or given up."""
+def released(
+    journal: Journal, _book: Book, _now: datetime, *, meter: str, accept: bool
+) -> Decided:
+    """Count a meter's held energy, or give it up."""
     held = held_records(journal, meter)
     state = journal.meters[meter]
     windows = [release(item.window, accept=accept) for item in held]
     wired, carry = to_wire(windows, state.carry)
     kept = [item for item in journal.outbox if item not in held]
     free = [Queued(meter=meter, window=w, wh=wh) for w, wh in wired if w.mwh]
-    return replace(
-        journal,
-        meters={**journal.meters, meter: replace(state, carry=carry)},
-        outbox=(*kept, *free),
-    )
+    meters = {**journal.meters, meter: replace(state, carry=carry)}
+    return replace(journal, meters=meters, outbox=(*kept, *free)), []
 
 
 def stuck(
@@ -53,35 +60,28 @@ def stuck(
 
 
 def sent_again(
-    journal: Journal, book: Book, meter: str, now: datetime, status: Status
-) -> Journal:
-    """Return the journal with a meter's stuck records as if they were new."""
+    journal: Journal, book: Book, now: datetime, *, meter: str, status: Status
+) -> Decided:
+    """Take a meter's stuck records for new ones."""
     again = stuck(journal, book, meter, now, status)
-    return replace(
-        journal,
-        outbox=tuple(
-            replace(
-                item,
-                status=Status.NEW,
-                attempted=None,
-                tries=0,
-                batch=None,
-                error=None,
-            )
-            if item in again
-            else item
-            for item in journal.outbox
-        ),
+    outbox = tuple(
+        replace(
+            item, status=Status.NEW, attempted=None, tries=0, batch=None, error=None
+        )
+        if item in again
+        else item
+        for item in journal.outbox
     )
+    return replace(journal, outbox=outbox), []
 
 
 def left_out(
-    journal: Journal, book: Book, meter: str, now: datetime, status: Status
-) -> tuple[Journal, list[Line]]:
-    """Return the journal without a meter's stuck records, and lines to book first.
+    journal: Journal, book: Book, now: datetime, *, meter: str, status: Status
+) -> Decided:
+    """Keep a meter's stuck records in our books alone.
 
-    Their energy stays in the books, a correction's in the place of what it corrects.
-    Its cost is known where it was quoted.
+    Their energy stays there, a correction's in the place of what it corrects. Its cost
+    is known where it was quoted.
     """
     out = stuck(journal, book, meter, now, status)
     lines = [
@@ -91,6 +91,16 @@ def left_out(
     ]
     kept = tuple(item for item in journal.outbox if item not in out)
     return replace(journal, outbox=kept), lines
+
+
+def gone_on(journal: Journal, _book: Book, _now: datetime) -> Decided:
+    """Send again, though somebody else seemed to send our records."""
+    return replace(journal, facts=replace(journal.facts, other_writer=False)), []
+
+
+def switched(journal: Journal, _book: Book, _now: datetime, *, on: bool) -> Decided:
+    """Send what waits, or nothing from now on; windows are cut in any case."""
+    return replace(journal, facts=replace(journal.facts, paused=not on)), []
 
 
 def _is_news(item: Queued, line: PricedWindow | None) -> bool:

@@ -152,7 +152,7 @@ def _meter(
         "book": _book(coordinator, meter.key),
         "days_that_differ": [
             difference.day.isoformat()
-            for difference in coordinator.differences.get(meter.key, ())
+            for difference in coordinator.poll.differences.get(meter.key, ())
         ],
     }
     if (state := journal.meters.get(meter.key)) is None:

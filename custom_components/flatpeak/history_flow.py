@@ -58,7 +58,7 @@ class HistorySteps(OptionsFlow):
             self._start = _default_day(coordinator)
             self._meters = list(coordinator.meters)
         previews = await coordinator.backfill.async_preview(
-            self._meters, day_start(self._start, coordinator.zone)
+            self._meters, day_start(self._start, coordinator.ledger.zone)
         )
         return self.async_show_menu(
             step_id="history",
@@ -81,7 +81,7 @@ class HistorySteps(OptionsFlow):
         errors = {}
         if user_input is not None:
             start = date.fromisoformat(user_input[CONF_START])
-            now, zone = dt_util.utcnow(), coordinator.zone
+            now, zone = dt_util.utcnow(), coordinator.ledger.zone
             if start >= local_date(now, zone):
                 errors[CONF_START] = "not_past"
             elif day_start(start, zone) < earliest_start(now, zone):
@@ -123,7 +123,7 @@ class HistorySteps(OptionsFlow):
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="entry_not_loaded")
         coordinator = self.config_entry.runtime_data
-        start = day_start(self._start, coordinator.zone)
+        start = day_start(self._start, coordinator.ledger.zone)
         if not await coordinator.async_fetch_past(self._meters, start):
             return self.async_abort(reason="backfill_running")
         return self.end()
@@ -176,16 +176,16 @@ async def async_offer_history(
 
 def _default_day(coordinator: FlatPeakCoordinator) -> date:
     """Return the first of last month."""
-    return local_date(
-        default_start(dt_util.utcnow(), coordinator.zone), coordinator.zone
-    )
+    zone = coordinator.ledger.zone
+    return local_date(default_start(dt_util.utcnow(), zone), zone)
 
 
 def _table(coordinator: FlatPeakCoordinator, previews: Sequence[Preview]) -> str:
     """Return previews as a table in Markdown."""
+    zone = coordinator.ledger.zone
     rows = [
         f"| {coordinator.meters[each.meter].title} | {each.records}"
-        f" | {each.start.astimezone(coordinator.zone).date() if each.start else '-'} |"
+        f" | {local_date(each.start, zone) if each.start else '-'} |"
         for each in previews
     ]
     return "\n".join(["| | | |", "|:--|--:|:--|", *rows])

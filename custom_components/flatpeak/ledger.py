@@ -9,9 +9,11 @@ from pathlib import Path
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryError, HomeAssistantError
 from homeassistant.helpers.storage import STORAGE_DIR
+from homeassistant.util import dt as dt_util
 
 from .book import Book, Line
 from .const import DOMAIN
+from .decisions import Decision
 from .doubt import judged
 from .journal import (
     Journal,
@@ -48,6 +50,7 @@ class Ledger:
     """What is known for certain: in memory only what is on disk as well.
 
     Hold `lock` from reading the journal until the write that builds on it.
+    `zone` is the location's time zone, Home Assistant's where it has none.
     """
 
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
@@ -56,6 +59,7 @@ class Ledger:
         self._hass = hass
         self._path = folder / f"{DOMAIN}.{entry_id}.journal"
         self.journal = Journal()
+        self.zone: tzinfo = dt_util.get_default_time_zone()
         self.book = Book(folder, entry_id)
         self.lock = asyncio.Lock()
         # Windows of the past that are not through yet: their months are not folded.
@@ -97,29 +101,46 @@ class Ledger:
                     if not self._is_booked(item)
                 ),
             )
+        await self._take_zone()
 
     async def async_write(self, journal: Journal) -> None:
         """Make a journal durable, then take it up. Raises HomeAssistantError."""
         await async_write_durably(self._hass, write_journal, self._path, journal)
+        moved = journal.facts.timezone != self.journal.facts.timezone
         self.journal = journal
+        if moved:
+            await self._take_zone()
 
     async def async_book(self, lines: Sequence[Line]) -> None:
         """Add lines to the book durably. Raises HomeAssistantError."""
         if lines:
             await async_write_durably(self._hass, self._book, lines)
 
-    async def async_fold(self, now: datetime, zone: tzinfo) -> None:
+    async def async_decide(self, decide: Decision, now: datetime) -> None:
+        """Make durable what a decision comes to. Raises HomeAssistantError."""
+        journal, lines = decide(self.journal, self.book, now)
+        await self.async_book(lines)
+        if journal != self.journal:
+            await self.async_write(journal)
+
+    async def async_fold(self, now: datetime) -> None:
         """Shorten what is older than 40 days. Raises HomeAssistantError."""
         # An older outbox on disk would book again what is folded now.
         await self.async_write(self.journal)
         waiting = {(item.meter, item.window.start) for item in self.journal.outbox}
         await async_write_durably(
-            self._hass, lambda: self.book.fold(now, zone, waiting | self.kept())
+            self._hass, lambda: self.book.fold(now, self.zone, waiting | self.kept())
         )
 
     async def async_remove(self) -> None:
         """Delete the files of an entry that is being removed."""
         await self._hass.async_add_executor_job(self._remove)
+
+    async def _take_zone(self) -> None:
+        """Take the zone that the journal names."""
+        name = self.journal.facts.timezone
+        zone = await dt_util.async_get_time_zone(name) if name else None
+        self.zone = zone or dt_util.get_default_time_zone()
 
     def _book(self, lines: Sequence[Line]) -> None:
         """Judge the prices, and add. Blocking."""

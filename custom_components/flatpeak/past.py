@@ -1,28 +1,20 @@
-"""The job of fetching the past of meters: a file of its own next to the journal.
+"""The job of fetching the past of meters: its parts, and how far each has come.
 
-Rewritten atomically with fsync, like the journal. It holds every record of the past
-from before it is first sent until its line is in the book and in the statistics.
+It holds every record of the past from before it is first sent until its line is in the
+book and in the statistics.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-import json
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Self
 
-from homeassistant.util import dt as dt_util
-from homeassistant.util.file import write_utf8_file_atomic
+from .history import chunks
+from .metering import Adoption, Origin, PastRecord, PricedWindow
 
-from .metering import PastRecord, Window
-
-VERSION = 1
 NO_ANSWER = ""  # the batch of records whose request was never answered
 FOUND = "found"  # one that was not answered, and whose records are there
-
-
-class JobVersionError(Exception):
-    """The job was written by a newer version of the integration."""
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,88 +149,65 @@ class Job:
         return Job(parts={k: part for k, part in self.parts.items() if k in kept})
 
 
-def read_job(path: Path) -> Job:
-    """Return the job of `path`, an empty one when there is none. Blocking.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The records that costs are wanted for, and those that a report is read for."""
 
-    Raises JobVersionError for a newer version, ValueError for a torn file.
+    asked: Sequence[PastRecord]
+    here: Sequence[PastRecord] = ()
+    start: datetime = NEVER
+    end: datetime = NEVER
+
+
+def next_reading(part: Part, read: datetime | None) -> Reading:
+    """Return what to read next of a part, of which costs are known until `read`."""
+    sent = {one.window.start for one in part.in_batch}
+    asked = [one for one in part.records if one.booked or one.window.start in sent]
+    ahead = [one for one in asked if read is None or one.window.start >= read]
+    if not ahead:
+        return Reading(asked=asked)
+    start, end = chunks(ahead)[0]
+    here = [one for one in ahead if one.window.start < end]
+    return Reading(asked=asked, here=here, start=start, end=end)
+
+
+def looked_at(
+    records: Sequence[PastRecord], asked: Sequence[PastRecord], found: Adoption
+) -> tuple[PastRecord, ...]:
+    """Return the records that are left of those that were looked at.
+
+    What is adopted without money is booked, and read again.
     """
-    try:
-        data = json.loads(path.read_text())
-    except FileNotFoundError:
-        return Job()
-    if data["version"] > VERSION:
-        raise JobVersionError(str(data["version"]))
-    parts = [_part(entry) for entry in data["parts"]]
-    return Job(parts={part.meter: part for part in parts})
+    unpriced = {(one.start, one.end) for one in found.lines if one.money is None}
+    gone = {one.window.start for one in asked}
+    left = [
+        *(one for one in records if one.window.start not in gone),
+        *(one for one in found.rest if one.wh),
+        *(
+            replace(one, booked=True)
+            for one in asked
+            if (one.window.start, one.window.end) in unpriced
+        ),
+    ]
+    return tuple(sorted(left, key=lambda one: one.window.start))
 
 
-def write_job(path: Path, job: Job) -> None:
-    """Write and fsync. Blocking. Raises HomeAssistantError (WriteError)."""
-    parts = ",".join(_written(part) for part in job.parts.values())
-    text = f'{{"version":{VERSION},"parts":[{parts}]}}'
-    write_utf8_file_atomic(str(path), text, private=True)
-
-
-def _written(part: Part) -> str:
-    """Return a part as JSON, record by record: other threads get their turn."""
-    head = {
-        "meter": part.meter,
-        "start": _stamp(part.start),
-        "end": _stamp(part.end),
-        "looked": _stamp(part.looked),
-        "total": part.total,
-        "batch": part.batch,
-        "batch_end": _stamp(part.batch_end),
-        "attempted": _stamp(part.attempted),
-        "followed": part.followed,
-        "tries": part.tries,
-        "told": part.told,
-        "tally": part.tally.as_dict(),
-        "error": part.error,
+def without(
+    part: Part, settled: Sequence[tuple[PastRecord, PricedWindow]], *, for_good: bool
+) -> Part:
+    """Return a part without the records that are settled, or booked at least."""
+    open_ = {
+        one.window.start
+        for one, line in settled
+        if line.money is None and line.origin is Origin.REPORT and not for_good
     }
-    records = ",".join(map(_record_text, part.records))
-    return f'{json.dumps(head, separators=(",", ":"))[:-1]},"records":[{records}]}}'
-
-
-def _record_text(record: PastRecord) -> str:
-    """Return a record as a JSON list: start, seconds, mWh, Wh, flags."""
-    window = record.window
-    start = _stamp(window.start)
-    seconds = int((window.end - window.start).total_seconds())
-    flags = window.estimated + 2 * window.partial + 4 * record.booked
-    return f"[{start},{seconds},{window.mwh},{record.wh},{flags}]"
-
-
-def _record(data: Sequence[int]) -> PastRecord:
-    """Read what `_record_text` wrote."""
-    stamp, seconds, mwh, wh, flags = data
-    start = dt_util.utc_from_timestamp(stamp)
-    window = Window(
-        start=start,
-        end=start + timedelta(seconds=seconds),
-        mwh=mwh,
-        estimated=bool(flags & 1),
-        partial=bool(flags & 2),
+    done = {one.window.start for one, _ in settled} - open_
+    records = tuple(
+        replace(one, booked=True) if one.window.start in open_ else one
+        for one in part.records
+        if one.window.start not in done
     )
-    return PastRecord(window=window, wh=wh, booked=bool(flags & 4))
-
-
-def _part(data: dict[str, Any]) -> Part:
-    """Read what `_written` wrote."""
-    times = ("start", "end", "looked", "batch_end", "attempted")
-    return Part(
-        **{
-            **data,
-            **{name: _time(data[name]) for name in times},
-            "tally": Tally(**data["tally"]),
-            "records": tuple(map(_record, data["records"])),
-        }
-    )
-
-
-def _stamp(time: datetime | None) -> int | None:
-    return None if time is None else round(time.timestamp())
-
-
-def _time(stamp: int | None) -> datetime | None:
-    return None if stamp is None else dt_util.utc_from_timestamp(stamp)
+    part = replace(part, records=records, told=False)
+    if part.batch is not None and not part.in_batch:
+        part = replace(part, batch=None, batch_end=None, attempted=None, tries=0)
+    return part

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 
 from homeassistant.components.sensor import ATTR_STATE_CLASS, SensorStateClass
 from homeassistant.core import HomeAssistant, callback
@@ -73,7 +73,7 @@ class Pusher:
         self.paused = False  # at once, also while a cycle is sending
         self.latest: dict[str, Slice] = {}  # the newest settled slice of each meter
 
-    async def async_push(self, zone: tzinfo) -> None:
+    async def async_push(self) -> None:
         """Do one cycle.
 
         Raises FlatPeakAuthenticationError, and HomeAssistantError when the disk does
@@ -82,7 +82,7 @@ class Pusher:
         async with self._ledger.lock:
             if (now := self._trusted_now()) is None:
                 return
-            journal = await self._cut(self._ledger.journal, zone, now)
+            journal = await self._cut(self._ledger.journal, now)
             if self._is_resolvable(journal):
                 if journal is not self._ledger.journal:
                     await self._ledger.async_write(journal)
@@ -145,8 +145,9 @@ class Pusher:
             journal, facts=facts, outbox=result.apply(journal.outbox)
         )
 
-    async def _cut(self, journal: Journal, zone: tzinfo, now: datetime) -> Journal:
+    async def _cut(self, journal: Journal, now: datetime) -> Journal:
         """Return the journal with the windows that closed; itself if none did."""
+        zone = self._ledger.zone
         known = journal.lengths or Lengths(minutes=self._minutes)
         lengths = changed_lengths(known, self._minutes, self._began)
         midnight = day_start(local_date(now, zone), zone)
@@ -169,7 +170,7 @@ class Pusher:
                 key,
                 journal.meters[key],
                 rows,
-                self.describe(self._meters[key], source, rows, zone),
+                self.describe(self._meters[key], source, rows),
                 now=now,
                 run_start=run_start,
                 minutes=lengths,
@@ -202,7 +203,7 @@ class Pusher:
         hourly = self._meters[key].reporting is Reporting.HOURLY
         return midnight + HOUR if hourly else midnight
 
-    async def async_revise(self, zone: tzinfo) -> None:
+    async def async_revise(self) -> None:
         """Take over what imported statistics say by now of the last 35 days.
 
         Hold the ledger's lock. Raises HomeAssistantError when the disk does not take
@@ -227,13 +228,13 @@ class Pusher:
                 rows[source],
                 booked,
                 [item.window for item in journal.outbox if item.meter == key],
-                self.describe(self._meters[key], source, rows[source], zone),
+                self.describe(self._meters[key], source, rows[source]),
                 period=Span(
                     start=max(state.since, now - TRAILING), end=state.anchor.end
                 ),
                 now=now,
                 minutes=self._minutes,
-                zone=zone,
+                zone=self._ledger.zone,
             )
             lines, queued = revised(key, windows, booked, journal.facts.rule)
             if queued:
@@ -263,9 +264,7 @@ class Pusher:
         return meter.source
 
     @callback
-    def describe(
-        self, meter: Meter, source: str, rows: Sequence[Row], zone: tzinfo
-    ) -> Source:
+    def describe(self, meter: Meter, source: str, rows: Sequence[Row]) -> Source:
         """Return what settling must know of the source."""
         state = self._hass.states.get(source)
         is_power = bool(rows) and rows[-1].sum is None and rows[-1].mean is not None
@@ -277,5 +276,5 @@ class Pusher:
             max_power=max(1, int(meter.max_power_kw * 1000)),
             slot=SLOT if is_entity(source) else HOUR,
             imported=not is_entity(source),
-            zones=(zone, dt_util.get_default_time_zone()),
+            zones=(self._ledger.zone, dt_util.get_default_time_zone()),
         )

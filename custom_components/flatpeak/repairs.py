@@ -1,5 +1,6 @@
 """Repairs: what only the user can decide."""
 
+from functools import partial
 from typing import Any
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
@@ -21,7 +22,8 @@ from .const import (
     DIRECTION_EXPORT,
     DOMAIN,
 )
-from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
+from .coordinator import FlatPeakConfigEntry
+from .decisions import Decision, gone_on, left_out, released, sent_again
 from .issues import STUCK, Issue
 from .metering import Reporting, SourceKind
 from .source_watch import present_source
@@ -102,17 +104,18 @@ class DecisionFlow(FlatPeakRepairFlow):
         """Carry the answer out; an entry that is not loaded cannot."""
         if (entry := self._entry) is None:
             return self.async_abort(reason="entry_not_loaded")
-        coordinator: FlatPeakCoordinator = entry.runtime_data
+        meter = self._meter
+        decision: Decision
         match answer:
             case "send_again":
-                await coordinator.async_send_again(self._meter, STUCK[self._issue])
+                decision = partial(sent_again, meter=meter, status=STUCK[self._issue])
             case "leave_out":
-                await coordinator.async_leave_out(self._meter, STUCK[self._issue])
+                decision = partial(left_out, meter=meter, status=STUCK[self._issue])
             case "go_on":
-                await coordinator.async_go_on()
+                decision = gone_on
             case _:
-                accept = answer == "accept"
-                await coordinator.async_release(self._meter, accept=accept)
+                decision = partial(released, meter=meter, accept=answer == "accept")
+        await entry.runtime_data.async_decide(decision)
         return self.async_create_entry(data={})
 
 

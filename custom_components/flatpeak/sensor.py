@@ -208,7 +208,7 @@ LOCATION_SENSORS = (
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=4,
         value_fn=lambda snapshot, _: snapshot.export_price,
-        exists_fn=lambda coordinator: coordinator.sells,
+        exists_fn=lambda coordinator: coordinator.poll.sells,
         money="/kWh",
     ),
     FlatPeakSensorEntityDescription(
@@ -257,8 +257,8 @@ async def async_setup_entry(
 ) -> None:
     """Set up the sensors of the location and of each meter."""
     coordinator = entry.runtime_data
-    own = (*OUTBOX_SENSORS, *OTHERS_SENSORS) if coordinator.has_grid_meter else ()
-    long = LONG_SENSORS if coordinator.has_import_meter else ()
+    own = (*OUTBOX_SENSORS, *OTHERS_SENSORS) if coordinator.poll.has_grid_meter else ()
+    long = LONG_SENSORS if coordinator.poll.has_import_meter else ()
     async_add_entities(_sensors(coordinator, None, (*LOCATION_SENSORS, *own, *long)))
     for meter in coordinator.meters.values():
         async_add_entities(

@@ -105,8 +105,8 @@ def _start(coordinator: FlatPeakCoordinator, day: date | None) -> datetime | Non
     """Return the first instant of a local day, None for the usual one."""
     if day is None:
         return None
-    start = day_start(day, coordinator.zone)
-    if start < earliest_start(dt_util.utcnow(), coordinator.zone):
+    start = day_start(day, coordinator.ledger.zone)
+    if start < earliest_start(dt_util.utcnow(), coordinator.ledger.zone):
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="too_long_ago"
         )
@@ -126,4 +126,4 @@ def _described(coordinator: FlatPeakCoordinator, preview: Preview) -> JsonObject
 
 
 def _iso(coordinator: FlatPeakCoordinator, time: datetime | None) -> str | None:
-    return time.astimezone(coordinator.zone).isoformat() if time else None
+    return time.astimezone(coordinator.ledger.zone).isoformat() if time else None
