@@ -17,7 +17,15 @@ from .api import (
 )
 from .book import Book, Line
 from .journal import MeterState, Queued, Status
-from .metering import Expected, Origin, PricedWindow, Window, record_reference_id
+from .metering import (
+    Expected,
+    Origin,
+    PricedWindow,
+    Record,
+    Standing,
+    Window,
+    record_reference_id,
+)
 from .pace import Pace
 
 LOGIN = "GET /login"
@@ -197,4 +205,23 @@ def expected(window: Window | PricedWindow, state: MeterState) -> Expected:
         start=window.start,
         end=window.end,
         wh=round(window.mwh / 1000),
+    )
+
+
+def as_record(
+    window: Window | PricedWindow,
+    state: MeterState,
+    standing: Standing,
+    sent_at: datetime | None = None,
+) -> Record:
+    """Return a window's record as a report is compared with it."""
+    what = expected(window, state)
+    return Record(
+        key=what.key,
+        reference_id=what.reference_id,
+        start=what.start,
+        end=what.end,
+        wh=what.wh,
+        standing=standing,
+        sent_at=sent_at,
     )

@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from .api import CostItem, FlatPeakAuthenticationError, FlatPeakError
-from .exchange import Exchange, Key, Round, expected, key_of
+from .exchange import Exchange, Key, Round, as_record, expected, key_of
 from .journal import Journal, MeterState, Queued, Status
 from .metering import (
-    Expected,
     Finding,
     Kind,
     Origin,
@@ -344,29 +343,14 @@ def _is_old(item: Queued, lag: timedelta, now: datetime) -> bool:
 
 def _doubtful(item: Queued, state: MeterState) -> Record:
     """Return a doubtful record as the comparison takes it."""
-    return _as_record(
-        replace(expected(item.window, state), wh=item.wh),
-        Standing.DOUBTFUL,
-        item.attempted,
-    )
+    record = as_record(item.window, state, Standing.DOUBTFUL, item.attempted)
+    return replace(record, wh=item.wh)
 
 
 def _sent(line: PricedWindow, state: MeterState) -> Record:
     """Return a booked window: its record was sent after its end, at the earliest."""
     at = line.end if line.origin is Origin.INSTANT else None
-    return _as_record(expected(line, state), Standing.SENT, at)
-
-
-def _as_record(what: Expected, standing: Standing, at: datetime | None) -> Record:
-    return Record(
-        key=what.key,
-        reference_id=what.reference_id,
-        start=what.start,
-        end=what.end,
-        wh=what.wh,
-        standing=standing,
-        sent_at=at,
-    )
+    return as_record(line, state, Standing.SENT, at)
 
 
 def _is_total(items: Sequence[Queued], answer: _Answer) -> bool:

@@ -5,8 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from .api import CostItem
-from .exchange import expected
-from .journal import MeterState
+from .exchange import as_record
 from .ledger import Ledger
 from .metering import (
     Adoption,
@@ -80,22 +79,9 @@ def _others(
     meters = ledger.journal.meters
     direction = meters[key].stream.tariff_direction
     return [
-        _sent(line, state)
+        as_record(line, state, Standing.SENT)
         for other, state in meters.items()
         if other != key and state.stream.tariff_direction == direction
         for line in ledger.book.between(other, start, end)
         if line.origin is not Origin.CARRIED
     ]
-
-
-def _sent(line: PricedWindow, state: MeterState) -> Record:
-    """Return a booked window as a report is paired with it."""
-    what = expected(line, state)
-    return Record(
-        key=what.key,
-        reference_id=what.reference_id,
-        start=what.start,
-        end=what.end,
-        wh=what.wh,
-        standing=Standing.SENT,
-    )

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from .api import Aggregation, CostItem, CostReport, FlatPeakClient, TariffDirection
 from .book import Book, Line
-from .exchange import Key, expected
+from .exchange import Key, as_record
 from .foreign import Holders, Site
 from .journal import Journal, MeterState, Queued, Status
 from .metering import (
@@ -367,16 +367,7 @@ def _record(
 
     It was sent after its window's end, at the earliest.
     """
-    what = expected(window, state)
-    record = Record(
-        key=what.key,
-        reference_id=what.reference_id,
-        start=what.start,
-        end=what.end,
-        wh=what.wh,
-        standing=standing,
-        sent_at=window.end,
-    )
+    record = as_record(window, state, standing, window.end)
     if isinstance(window, Window):
         return record
     return replace(record, money=window.money, quoted=window.origin in QUOTED)
