@@ -9,6 +9,7 @@ import pytest
 
 from custom_components.flatpeak.api import (
     FlatPeakPriceUnavailableError,
+    FlatPeakRefusedError,
     FlatPeakServerError,
 )
 from custom_components.flatpeak.journal import (
@@ -62,6 +63,28 @@ def test_what_keeps_most_from_working_is_first() -> None:
     )
     alone = replace(journal, facts=Facts(other_writer=True))
     assert problem_of(alone, unpriced, [], wrong_clock=True) == "other_writer"
+
+
+def test_a_meter_has_its_own_problems_and_those_of_all() -> None:
+    """What is wrong with another meter is not shown."""
+    other = replace(METER, stream=replace(STREAM, owner="dev_b"))
+    refused = Queued(meter="a", window=window(NOW), wh=1, status=Status.SET_ASIDE)
+    journal = Journal(meters={"a": METER, "b": other}, outbox=(refused,))
+    pace_ = pace()
+    pace_.failed(FlatPeakRefusedError("POST", "not yours"), "dev_b", "IMPORT")
+
+    def shown(*failures: str) -> list[str]:
+        return [
+            problem_of(journal, pace_, failures, wrong_clock=False, meter=meter)
+            for meter in ("a", "b", None)
+        ]
+
+    assert shown() == ["records_refused", "location_refused", "location_refused"]
+    pace_.succeeded()  # something else works; the device is still not ours to use
+    assert shown() == ["records_refused", "location_refused", "location_refused"]
+    assert shown("invalid_auth") == ["invalid_auth"] * 3
+    pace_.failed(FlatPeakServerError("GET", "trouble"))
+    assert shown() == ["server_error"] * 3
 
 
 def test_every_problem_has_words() -> None:

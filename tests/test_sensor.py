@@ -1,6 +1,6 @@
 """The sensors: what there is, what it is called, and when it is unknown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 import json
@@ -128,6 +128,9 @@ OUTBOX = {
         name="Pending records", state_class=MEASUREMENT, diagnostic=True
     ),
 }
+LAST_ERROR = Expected(
+    name="Last error", device_class=SensorDeviceClass.ENUM, diagnostic=True
+)
 METER = {
     "current_cost": Expected(name="Current cost", device_class=MONETARY, unit="GBP"),
     "cost_rate": Expected(name="Cost rate", state_class=MEASUREMENT, unit="GBP/h"),
@@ -137,6 +140,7 @@ METER = {
     "measured_share": Expected(
         name="Measured share", state_class=MEASUREMENT, unit="%", enabled=False
     ),
+    "last_error": replace(LAST_ERROR, enabled=False),
 }
 REPORT_ONLY = {
     "price": Expected(name="Price", state_class=MEASUREMENT, unit="GBP/kWh"),
@@ -146,9 +150,7 @@ REPORT_ONLY = {
     "tariff_status": Expected(
         name="Tariff status", device_class=SensorDeviceClass.ENUM
     ),
-    "last_error": Expected(
-        name="Last error", device_class=SensorDeviceClass.ENUM, diagnostic=True
-    ),
+    "last_error": LAST_ERROR,
     **PERIODS,
 }
 BESIDE_METERS = {
@@ -282,6 +284,7 @@ async def test_disabled_sensors_work(
         assert home.value("cost_today", key) == home.value("cost_total", key) == cost
         assert home.value("cost_this_year", key) == cost
         assert home.value("measured_share", key) == 100
+        assert home.state("last_error", key).state == "ok"
         assert home.value("cost_yesterday", key) == 0
         assert home.value("cost_last_month", key) == 0
         carbon = sum(round(Decimal(float(line.carbon or 0)), 2) for line in lines)

@@ -268,8 +268,9 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self._failures.pop(who, None)
         if failure:
             self._failures[who] = failure
-        if self.data is not None and self.data.problem != (problem := self._problem()):
-            self.data = replace(self.data, problem=problem)
+        shown = self.data and self.data.location.problem
+        if shown is not None and shown != self._problem():
+            self.data = self._picture(self.data.periods, dt_util.utcnow())
             self.async_update_listeners()
 
     @callback
@@ -281,13 +282,14 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             )
         self._fail(who, NOT_WRITTEN)
 
-    def _problem(self) -> str:
-        """Return the last problem that lasts, in a word."""
+    def _problem(self, meter: str | None = None) -> str:
+        """Return the last problem of a meter, or of all, that lasts, in a word."""
         return problem_of(
             self.ledger.journal,
             self.pace,
-            list(self._failures.values()),
+            self._failures.values(),
             wrong_clock=bool(skew(self.client)),
+            meter=meter,
         )
 
     @callback
@@ -525,6 +527,6 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             prices={d: self.poll.prices.now(d, now) for d in TariffDirection},
             latest=self._pusher.latest,
             reported=self.poll.reported,
-            problem=self._problem(),
+            problem=self._problem,
         )
         return replace(snapshot, backfill_progress=self.backfill.percent)

@@ -78,7 +78,7 @@ def _location(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> dict[str, Any]
             "other_writer": facts.other_writer,
             "paused": facts.paused,
         },
-        "problem": coordinator.data.problem,
+        "problem": coordinator.data.location.problem,
         "clock_ahead_seconds": ahead and ahead / timedelta(seconds=1),
         "requests": {
             day.isoformat(): count

@@ -151,6 +151,15 @@ OUTBOX_SENSORS = (
     ),
 )
 
+LAST_ERROR = FlatPeakSensorEntityDescription(
+    key="last_error",
+    translation_key="last_error",
+    device_class=SensorDeviceClass.ENUM,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    options=PROBLEMS,
+    value_fn=lambda _, figures: figures.problem,
+)
+
 METER_SENSORS = (
     FlatPeakSensorEntityDescription(
         key="current_cost",
@@ -180,6 +189,7 @@ METER_SENSORS = (
         entity_registry_enabled_default=False,
         value_fn=lambda _, figures: _measured_share(figures.this_month),
     ),
+    replace(LAST_ERROR, entity_registry_enabled_default=False),
 )
 
 # What others recorded at the location, which is a part of its totals.
@@ -218,14 +228,7 @@ LOCATION_SENSORS = (
         options=TARIFF_STATUSES,
         value_fn=lambda snapshot, _: _tariff_status(snapshot.tariff_status),
     ),
-    FlatPeakSensorEntityDescription(
-        key="last_error",
-        translation_key="last_error",
-        device_class=SensorDeviceClass.ENUM,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        options=PROBLEMS,
-        value_fn=lambda snapshot, _: snapshot.problem,
-    ),
+    LAST_ERROR,
     *PERIOD_SENSORS,
 )
 

@@ -1,6 +1,6 @@
 """One immutable picture of everything the entities show."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -20,6 +20,7 @@ from .metering import (
     local_date,
 )
 from .meters import Meter
+from .problem import OK
 
 # A day ends for the sensors when its last window is priced, at the latest after this.
 ROLLOVER = timedelta(minutes=10)
@@ -83,6 +84,7 @@ class Figures:
     rate: Decimal | None = None
     data_until: datetime | None = None
     pending: int = 0
+    problem: str = OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,6 @@ class Snapshot:
     price: Decimal | None = None
     export_price: Decimal | None = None
     tariff_status: str | None = None
-    problem: str = "ok"
     backfill_progress: int | None = None  # percent; None where there was never one
 
 
@@ -111,13 +112,13 @@ def take_snapshot(
     prices: Mapping[TariffDirection, Decimal | None],
     latest: Mapping[str, Slice],
     reported: Mapping[TariffDirection, Figures],
-    problem: str,
+    problem: Callable[[str | None], str],
 ) -> Snapshot:
     """Derive everything that is shown.
 
     `prices` are those of now per kWh, `latest` the newest settled slice of each meter,
     `reported` what FlatPeak alone knows of what the location bought and sold,
-    `problem` the last one in a word.
+    `problem` the one of a meter (key) or of all, in a word.
     """
     figures: dict[str, Figures] = {}
     for key in meters:
@@ -128,18 +129,19 @@ def take_snapshot(
         figures[key] = replace(
             meter_figures(key, state, journal, book, periods),
             rate=_rate(price, _power(latest.get(key), now)),
+            problem=problem(key),
         )
     others = others_figures(meters.values(), journal, book, periods)
+    location = _location_figures(meters, figures, journal, reported, others)
     return Snapshot(
         periods=periods,
         currency=journal.facts.currency,
-        location=_location_figures(meters, figures, journal, reported, others),
+        location=replace(location, problem=problem(None)),
         meters=figures,
         others=others,
         price=prices[TariffDirection.IMPORT],
         export_price=prices[TariffDirection.EXPORT],
         tariff_status=journal.facts.tariff_status.get("commodity_import"),
-        problem=problem,
     )
 
 
