@@ -542,6 +542,34 @@ async def test_nothing_is_logged_in_good_times(
 
 
 @pytest.mark.freeze_time(MORNING)
+async def test_an_outage_is_logged_once(
+    home: Home, location: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One that no poll meets as well: when it begins, and when it is over."""
+    caplog.set_level(logging.INFO, "custom_components.flatpeak")
+    await set_up(home, location)
+
+    def said() -> list[str]:
+        return [
+            record.getMessage()
+            for record in caplog.records
+            if record.name.startswith("custom_components.flatpeak")
+            and record.levelno >= logging.INFO
+        ]
+
+    await home.live(MORNING + 2 * SLOT, use)
+    assert said() == []
+    home.simulator.offline = True
+    await home.live(MORNING + 8 * SLOT, use)
+    [begin] = said()
+    assert "cannot be used" in begin
+    assert location not in begin
+    home.simulator.offline = False
+    await home.live(MORNING + 14 * SLOT, use)
+    assert said() == [begin, "FlatPeak answers again"]
+
+
+@pytest.mark.freeze_time(MORNING)
 async def test_one_meter_without_a_price(home: Home, location: str) -> None:
     """What is wrong with one direction does not keep the others from being polled."""
     entry = await set_up(home, location, {GRID: ("import", "grid")})

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 from homeassistant.config_entries import SOURCE_USER, ConfigEntry, FlowType
 from homeassistant.core import HomeAssistant
@@ -174,6 +175,20 @@ async def test_in_the_way(home: Home, entry: MockConfigEntry) -> None:
         end = await go(home.hass, menu["flow_id"], step)
         assert end["reason"] == "entry_not_loaded"
     assert not flows.async_progress()
+
+
+async def test_a_full_disk(
+    home: Home, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form says so; nothing is begun that would be forgotten."""
+    offer: Any = await home.hass.config_entries.options.async_init(
+        entry.entry_id, context={"source": "history"}
+    )
+    full = OSError("No space left on device")
+    monkeypatch.setattr("homeassistant.util.file.AtomicWriter", Mock(side_effect=full))
+    end = await go(home.hass, offer["flow_id"], "history_fetch")
+    assert end["reason"] == "books_not_written"
+    assert not coordinator(entry).backfill.is_running
 
 
 async def call(home: Home, entry: ConfigEntry, **data: Any) -> Any:

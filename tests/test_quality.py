@@ -1,5 +1,6 @@
 """The page about the quality scale is the yaml's, and what it names exists."""
 
+import json
 from pathlib import Path
 import re
 
@@ -41,6 +42,12 @@ def test_page_is_the_yaml() -> None:
     ]
     for rule, status, _ in lines:
         assert status == "done" or rules[rule]["comment"]
+
+
+def test_tier_is_what_the_manifest_claims() -> None:
+    """The page says which tier that is, and why it is no higher."""
+    tier = json.loads((COMPONENT / "manifest.json").read_text())["quality_scale"]
+    assert f"`manifest.json` claims `{tier}`" in PAGE.read_text()
 
 
 def test_files_exist() -> None:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 import json
 from pathlib import Path
 import re
+from unittest.mock import Mock
 
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import issue_registry as ir
@@ -155,6 +156,22 @@ async def test_decision_after_unload(
     async with client.post(url, json={"next_step_id": "accept"}) as response:
         result = await response.json()
     assert (result["type"], result["reason"]) == ("abort", "entry_not_loaded")
+
+
+async def test_decision_that_cannot_be_kept(
+    home: Home,
+    entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+    issue_registry: ir.IssueRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the disk is full the form says so, and the question stays."""
+    full = OSError("No space left on device")
+    monkeypatch.setattr("homeassistant.util.file.AtomicWriter", Mock(side_effect=full))
+    result = await answer(home, hass_client, entry, "accept")
+    assert (result["type"], result["reason"]) == ("abort", "books_not_written")
+    identity = issue_id(entry.entry_id, Issue.QUARANTINE, meter_key(entry))
+    assert issue_registry.async_get_issue(DOMAIN, identity)
 
 
 async def test_issue_of_nobody(home: Home) -> None:

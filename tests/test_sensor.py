@@ -23,6 +23,7 @@ from custom_components.flatpeak.const import DOMAIN
 
 from .home import ACCOUNT, Home
 from .simulator.switches import StatusText
+from .simulator.tariff import Fixed, Tariff
 
 BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
 SLOT = timedelta(minutes=5)
@@ -324,6 +325,25 @@ async def test_no_money_without_a_currency(home: Home) -> None:
         }
 
 
+async def test_what_flatpeak_learns_later(home: Home) -> None:
+    """A currency, and an export tariff, bring their sensors without a reload."""
+    home.add_sensor(GRID)
+    bought = Tariff(imports=Fixed(Decimal("0.25")))
+    location = home.simulator.add_location(ACCOUNT, currency=None, tariff=bought)
+    entry = home.add_entry(location, {GRID: ("import", "grid")})
+    await home.set_up(entry)
+    before = sensors(home, entry, "location").keys()
+    sold = Fixed(Decimal("0.1"))
+    home.simulator.ledger.locations[location].tariff = replace(bought, exports=sold)
+    home.simulator.ledger.locations[location].currency_code = "GBP"
+    await home.go_to(BEGIN + timedelta(days=1))
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert sensors(home, entry, keys(entry)[GRID]).keys() == METER.keys()
+    assert sensors(home, entry, "location").keys() == LOCATION.keys()
+    assert before < LOCATION.keys()
+    assert home.value("export_price") == Decimal("0.1")
+
+
 async def test_currency_of_the_location(home: Home) -> None:
     """Money has the location's currency, not that of Home Assistant."""
     home.hass.config.currency = "USD"
@@ -473,7 +493,9 @@ async def test_status_with_a_space(home: Home) -> None:
 def test_names_and_icons() -> None:
     """Every sensor has a name, and an icon where its class gives none."""
     known = {**METER, **LOCATION, "backfill_progress": PROGRESS}
-    assert NAMES.keys() == ICONS.keys() == known.keys()
+    assert NAMES.keys() == known.keys()
+    assert known.keys() - ICONS.keys() == {"energy_today", "energy_this_month"}
+    assert ICONS.keys() <= known.keys()
+    assert all(icon["default"].startswith("mdi:") for icon in ICONS.values())
     for key, expected in known.items():
         assert NAMES[key]["name"] == expected.name
-        assert ICONS[key]["default"].startswith("mdi:")

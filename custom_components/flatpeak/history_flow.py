@@ -12,6 +12,7 @@ from homeassistant.config_entries import (
     OptionsFlow,
 )
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.selector import (
     DateSelector,
     SelectOptionDict,
@@ -124,9 +125,11 @@ class HistorySteps(OptionsFlow):
             return self.async_abort(reason="entry_not_loaded")
         coordinator = self.config_entry.runtime_data
         start = day_start(self._start, coordinator.ledger.zone)
-        if not await coordinator.async_fetch_past(self._meters, start):
-            return self.async_abort(reason="backfill_running")
-        return self.end()
+        try:
+            has_begun = await coordinator.async_fetch_past(self._meters, start)
+        except HomeAssistantError:
+            return self.async_abort(reason="books_not_written")
+        return self.end() if has_begun else self.async_abort(reason="backfill_running")
 
     async def async_step_history_skip(
         self,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+import logging
 
 from .api import (
     FlatPeakAccountDisabledError,
@@ -11,6 +12,8 @@ from .api import (
     FlatPeakRefusedError,
 )
 from .metering import Stream
+
+_LOGGER = logging.getLogger(__name__)
 
 PRICE_PAUSE = timedelta(minutes=15)  # FlatPeak documentation, "Errors"
 SHORTEST_PAUSE = timedelta(minutes=1)
@@ -131,6 +134,8 @@ class Pace:
         Named is an owner that turned out to be ours to use.
         """
         now = self._utcnow()
+        if self._backoff.trouble:
+            _LOGGER.info("FlatPeak answers again")
         self._backoff.failures = 0
         self._backoff.until = None
         self._mend(self._backoff.trouble)
@@ -190,6 +195,8 @@ class Pace:
                 self._backoff.until = now + LONGEST_PAUSE
             case _:
                 before = self._backoff.trouble
+                if before is None:
+                    _LOGGER.info("FlatPeak cannot be used at the moment: %s", error)
                 since = before.since if before else now
                 self._backoff.trouble = Trouble(error=error, since=since)
                 longer = SHORTEST_PAUSE * 2 ** min(self._backoff.failures, 10)

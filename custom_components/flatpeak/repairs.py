@@ -6,6 +6,7 @@ from typing import Any
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import (
     SelectOptionDict,
@@ -115,7 +116,10 @@ class DecisionFlow(FlatPeakRepairFlow):
                 decision = gone_on
             case _:
                 decision = partial(released, meter=meter, accept=answer == "accept")
-        await entry.runtime_data.async_decide(decision)
+        try:
+            await entry.runtime_data.async_decide(decision)
+        except HomeAssistantError:
+            return self.async_abort(reason="books_not_written")
         return self.async_create_entry(data={})
 
 

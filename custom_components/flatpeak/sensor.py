@@ -239,6 +239,7 @@ PROGRESS = FlatPeakSensorEntityDescription(
     native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
     entity_category=EntityCategory.DIAGNOSTIC,
     value_fn=lambda snapshot, _: snapshot.backfill_progress,
+    exists_fn=lambda coordinator: coordinator.data.backfill_progress is not None,
 )
 
 
@@ -262,45 +263,40 @@ async def async_setup_entry(
     coordinator = entry.runtime_data
     own = (*OUTBOX_SENSORS, *OTHERS_SENSORS) if coordinator.poll.has_grid_meter else ()
     long = LONG_SENSORS if coordinator.poll.has_import_meter else ()
-    async_add_entities(_sensors(coordinator, None, (*LOCATION_SENSORS, *own, *long)))
+    of_location = (*LOCATION_SENSORS, PROGRESS, *own, *long)
+    _follow(coordinator, async_add_entities, None, of_location)
     for meter in coordinator.meters.values():
-        async_add_entities(
-            _sensors(coordinator, meter, METER_SENSORS),
-            config_subentry_id=meter.subentry_id,
-        )
-    _show_progress(coordinator, async_add_entities)
+        _follow(coordinator, async_add_entities, meter, METER_SENSORS)
 
 
-def _show_progress(
-    coordinator: FlatPeakCoordinator, add: AddConfigEntryEntitiesCallback
+def _follow(
+    coordinator: FlatPeakCoordinator,
+    add: AddConfigEntryEntitiesCallback,
+    meter: Meter | None,
+    descriptions: Iterable[FlatPeakSensorEntityDescription],
 ) -> None:
-    """Add the sensor of the progress as soon as there is any."""
-    added = False
+    """Add each sensor of a device as soon as there is something for it to show."""
+    waiting = list(descriptions)
 
     @callback
     def look() -> None:
-        nonlocal added
-        if not added and coordinator.data.backfill_progress is not None:
-            added = True
-            add(_sensors(coordinator, None, [PROGRESS]))
+        if found := [each for each in waiting if _exists(coordinator, each)]:
+            waiting[:] = [each for each in waiting if each not in found]
+            add(
+                [FlatPeakSensor(coordinator, meter, each) for each in found],
+                config_subentry_id=meter.subentry_id if meter else None,
+            )
 
     coordinator.config_entry.async_on_unload(coordinator.async_add_listener(look))
     look()
 
 
-def _sensors(
-    coordinator: FlatPeakCoordinator,
-    meter: Meter | None,
-    descriptions: Iterable[FlatPeakSensorEntityDescription],
-) -> list[FlatPeakSensor]:
-    """Return the sensors of one device; without a currency none of money."""
-    currency = coordinator.data.currency
-    return [
-        FlatPeakSensor(coordinator, meter, description)
-        for description in descriptions
-        if description.exists_fn(coordinator)
-        if currency or description.money is None
-    ]
+def _exists(
+    coordinator: FlatPeakCoordinator, description: FlatPeakSensorEntityDescription
+) -> bool:
+    """Return whether a sensor has anything to show; money needs a currency."""
+    has_unit = description.money is None or bool(coordinator.data.currency)
+    return has_unit and description.exists_fn(coordinator)
 
 
 class FlatPeakSensor(FlatPeakEntity, SensorEntity):
