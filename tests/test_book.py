@@ -372,7 +372,7 @@ def test_a_folded_day_is_one_line(tmp_path: Path) -> None:
     """Of each meter and currency; the flags of its windows stay."""
     windows = [
         line(START, money="0.1"),
-        replace(line(START + QUARTER, money="-0.3"), estimated=True),
+        replace(line(START + QUARTER, money="-0.3"), partial=True),
         replace(line(START + 2 * QUARTER, money=None), partial=True),
         replace(line(START + 3 * QUARTER, money="7"), currency="EUR"),
     ]
@@ -384,7 +384,7 @@ def test_a_folded_day_is_one_line(tmp_path: Path) -> None:
         mwh=2_000_000,
         money=Decimal("-0.2"),
         currency="GBP",
-        estimated=True,
+        partial=True,
     )
     unpriced = replace(windows[2], origin=None)
     assert everything(book) == [pounds, unpriced, replace(windows[3], origin=None)]
@@ -436,6 +436,26 @@ def test_folding_keeps_apart_what_is_not_priced(tmp_path: Path) -> None:
     for _ in range(2):
         book.fold(LONG_AGO, UTC)
         assert [one.money for one in everything(book)] == [Decimal("0.25"), None]
+
+
+def test_folding_keeps_apart_what_is_estimated(tmp_path: Path) -> None:
+    """The share of a month that was measured is the same a year later."""
+    spread = replace(line(START + QUARTER, 3_000_000), estimated=True)
+    book = kept(tmp_path, [("a", line(START)), ("a", spread)])
+    book.fold(LONG_AGO, UTC)
+    assert book.days("a", UTC)[START.date()].measured_share == 25
+    assert loaded(tmp_path).days("a", UTC)[START.date()].measured_share == 25
+
+
+def test_invariant_7_days_are_of_one_currency(tmp_path: Path) -> None:
+    """What was paid in another one is known by its energy alone."""
+    euros = replace(line(START + QUARTER), currency="EUR")
+    book = kept(tmp_path, [("a", line(START))])
+    assert book.days("a", UTC, "GBP")[START.date()].money == Decimal("0.25")
+    book.append([("a", euros)])
+    day = book.days("a", UTC, "GBP")[START.date()]
+    assert (day.money, day.mwh) == (Decimal("0.25"), 2_000_000)
+    assert book.days("a", UTC, "EUR")[START.date()].money == Decimal("0.25")
 
 
 def test_a_late_window_joins_a_folded_day(tmp_path: Path) -> None:

@@ -360,6 +360,31 @@ async def test_currency_of_the_location(home: Home) -> None:
     assert rate.attributes["unit_of_measurement"] == "EUR/h"
 
 
+async def test_invariant_7_a_new_currency_begins_anew(
+    home: Home, entry: MockConfigEntry
+) -> None:
+    """No sum is of two currencies, and none is shown in the wrong one."""
+    await home.set_up(entry)
+    await enable_all(home, entry)
+    await home.live(BEGIN + 6 * SLOT, use)
+    key = keys(entry)[GRID]
+    assert home.value("cost_total", key)
+    home.simulator.ledger.locations[entry.data["location_id"]].currency_code = "USD"
+    tomorrow = BEGIN + timedelta(days=1)
+    await home.go_to(tomorrow)
+    await home.live(tomorrow + 6 * SLOT, use)
+    dollars = [
+        window.money
+        for window in entry.runtime_data.ledger.book.all_of(key)
+        if window.currency == "USD" and window.money
+    ]
+    for name in ("cost_total", "cost_today"):
+        state = home.state(name, key)
+        assert state.attributes["unit_of_measurement"] == "USD"
+        assert Decimal(state.state) == sum(dollars)
+    assert home.state("price").attributes["unit_of_measurement"] == "USD/kWh"
+
+
 async def test_devices(home: Home, entry: MockConfigEntry) -> None:
     """One device for each meter, tied to its subentry, and one for the location."""
     await home.set_up(entry)

@@ -30,6 +30,7 @@ FULL_DETAIL = timedelta(days=40)
 AT_ONCE = 50  # lines that are taken up while the event loop may wait
 
 type Line = tuple[str, PricedWindow]
+type _Kind = tuple[tzinfo, str | None]  # of days: their zone and currency
 
 
 class Book:
@@ -44,7 +45,7 @@ class Book:
         )
         # The starts of a meter's windows in order: years of them are not searched.
         self._starts: defaultdict[str, list[datetime]] = defaultdict(list)
-        self._days: defaultdict[str, dict[tzinfo, DaySums]] = defaultdict(dict)
+        self._days: defaultdict[str, dict[_Kind, DaySums]] = defaultdict(dict)
         self._changed: dict[str, datetime] = {}
         # Files are written in an executor while the event loop reads.
         self._memory = Lock()
@@ -162,11 +163,17 @@ class Book:
             first, last = bisect_left(starts, start), bisect_left(starts, end)
             return [windows[begin] for begin in starts[first:last]]
 
-    def days(self, meter: str, zone: tzinfo) -> Mapping[date, Total]:
-        """Return the total of each local day of `zone` that has windows."""
+    def days(
+        self, meter: str, zone: tzinfo, currency: str | None = None
+    ) -> Mapping[date, Total]:
+        """Return the total of each local day of `zone` that has windows.
+
+        With a `currency`, what was priced in another one counts as unpriced.
+        """
+        kind = zone, currency
         with self._memory:
-            if (sums := self._days[meter].get(zone)) is None:
-                sums = self._days[meter][zone] = DaySums(zone)
+            if (sums := self._days[meter].get(kind)) is None:
+                sums = self._days[meter][kind] = DaySums(zone, currency)
                 for window in self._windows[meter].values():
                     sums.add(window)
             return sums.totals()
@@ -209,19 +216,23 @@ def _by_month(lines: Iterable[Line]) -> Mapping[str, Sequence[Line]]:
 def _fold(
     lines: Iterable[Line], zone: tzinfo
 ) -> Iterable[tuple[str, Sequence[PricedWindow], PricedWindow]]:
-    """Yield the windows of each meter, local day and currency, and their sum."""
-    groups: defaultdict[tuple[str, date, str | None, bool], list[PricedWindow]] = (
-        defaultdict(list)
-    )
+    """Yield the windows of each meter, local day and currency, and their sum.
+
+    Those without a price and those that were estimated have sums of their own.
+    """
+    groups: defaultdict[
+        tuple[str, date, str | None, bool, bool], list[PricedWindow]
+    ] = defaultdict(list)
     for meter, window in lines:
         key = (
             meter,
             local_date(window.start, zone),
             window.currency,
             not window.is_priced,
+            window.estimated,
         )
         groups[key].append(window)
-    for (meter, _, currency, unpriced), windows in groups.items():
+    for (meter, _, currency, unpriced, estimated), windows in groups.items():
         total = Total.of(windows)
         yield (
             meter,
@@ -233,7 +244,7 @@ def _fold(
                 money=None if unpriced else total.money_sum,
                 currency=currency,
                 carbon=total.carbon,
-                estimated=any(window.estimated for window in windows),
+                estimated=estimated,
                 partial=any(window.partial for window in windows),
             ),
         )

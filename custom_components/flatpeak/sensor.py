@@ -312,9 +312,20 @@ class FlatPeakSensor(FlatPeakEntity, SensorEntity):
     ) -> None:
         """Take the unit of money from the location's currency."""
         super().__init__(coordinator, meter, description)
-        if description.money is not None:
-            unit = f"{coordinator.data.currency}{description.money}"
-            self._attr_native_unit_of_measurement = unit
+        self._take_unit()
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Follow the location's currency, too."""
+        self._take_unit()
+        super()._handle_coordinator_update()
+
+    def _take_unit(self) -> None:
+        """Take the currency, if it is known, as the unit of money."""
+        money, currency = self.entity_description.money, self.coordinator.data.currency
+        if money is not None and currency:
+            self._attr_native_unit_of_measurement = f"{currency}{money}"
 
     @property
     def _figures(self) -> Figures:

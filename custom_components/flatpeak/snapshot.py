@@ -182,27 +182,30 @@ def others_figures(
     Beside grid meters of ours, that is: without those the reports have it all.
     """
     net: dict[date, Total] = {}
+    currency = journal.facts.currency
     bought, sold = (
         grid_keys(meters, direction)
         for direction in (TariffDirection.IMPORT, TariffDirection.EXPORT)
     )
     if bought:
         lines = counted(book, TariffDirection.IMPORT, bought, journal.outbox)
-        net = _by_day(lines, periods)
+        net = _by_day(lines, periods, currency)
     if bought or sold:
         lines = counted(book, TariffDirection.EXPORT, sold, journal.outbox)
-        for day, total in _by_day(lines, periods).items():
+        for day, total in _by_day(lines, periods, currency).items():
             earned = total.signed(journal.facts.earning_sign)
             net[day] = net.get(day, Total()) - earned
     return Figures(**_totals(net, periods))
 
 
-def _by_day(lines: Iterable[PricedWindow], periods: Periods) -> dict[date, Total]:
+def _by_day(
+    lines: Iterable[PricedWindow], periods: Periods, currency: str | None
+) -> dict[date, Total]:
     """Return the total of each local day that has lines."""
     days: dict[date, Total] = {}
     for line in lines:
         day = local_date(line.start, periods.zone)
-        days[day] = days.get(day, Total()) + Total.of([line])
+        days[day] = days.get(day, Total()) + Total.of([line.counted_in(currency)])
     return days
 
 
@@ -237,7 +240,8 @@ def meter_figures(
     if state.anchor is None:
         return Figures()
     waiting = [item for item in journal.outbox if item.meter == key]
-    days = dict(book.days(key, periods.zone))
+    currency = journal.facts.currency
+    days = dict(book.days(key, periods.zone, currency))
     for window in (item.window for item in waiting):
         if book.get(key, window.start) is None:
             day = local_date(window.start, periods.zone)
@@ -252,7 +256,7 @@ def meter_figures(
     return Figures(
         **_totals(days, periods),
         since=periods.start(min(days)) if days else state.cut_until,
-        current_cost=latest.money if latest else None,
+        current_cost=latest.counted_in(currency).money if latest else None,
         data_until=min(
             (
                 item.window.start

@@ -22,10 +22,13 @@ NOTHING = Total()
 
 amounts = st.integers(-(10**15), 10**15).map(lambda number: Decimal(number) / 10**10)
 windows = st.builds(
-    lambda mwh, money, carbon: replace(WINDOW, mwh=mwh, money=money, carbon=carbon),
+    lambda mwh, money, carbon, estimated: replace(
+        WINDOW, mwh=mwh, money=money, carbon=carbon, estimated=estimated
+    ),
     st.integers(0, 10**9),
     st.none() | amounts,
     st.none() | amounts,
+    st.booleans(),
 )
 
 
@@ -112,3 +115,26 @@ def test_scenario_27_no_carbon_does_not_hold_back_money() -> None:
 def test_invariant_7_decimals_are_exact() -> None:
     """Ten times 0.1 is 1, not 0.9999999999999999."""
     assert str(Total.of([WINDOW] * 10).money) == "1.00"
+
+
+@given(st.lists(windows, min_size=1, max_size=20))
+def test_a_sum_without_a_part_is_the_rest(lines: list[PricedWindow]) -> None:
+    """In all that it says."""
+    assert Total.of(lines).without(Total.of(lines[:1])) == Total.of(lines[1:])
+    assert Total.joined([Total.of(lines[:1]), Total.of(lines[1:])]) == Total.of(lines)
+
+
+def test_measured_share() -> None:
+    """The energy of windows that were measured from end to end, in percent."""
+    spread = replace(WINDOW, mwh=1_500_000, estimated=True)
+    assert Total.of([WINDOW, spread]).measured_share == 25
+    assert NOTHING.measured_share is None
+
+
+def test_invariant_7_money_of_another_currency_is_not_counted() -> None:
+    """Its energy is."""
+    euros = replace(WINDOW, currency="EUR")
+    total = Total.of(line.counted_in("GBP") for line in (WINDOW, euros))
+    assert (total.money, total.kwh) == (Decimal("0.10"), 1)
+    assert Total.of([euros.counted_in("GBP")]).money is None
+    assert Total.of([euros.counted_in("EUR")]).money == Decimal("0.10")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
+from typing import Self
 
 from .calendar import local_date
 
@@ -40,6 +41,12 @@ class PricedWindow:
     def is_priced(self) -> bool:
         """Return whether there is money to count."""
         return self.money is not None and not self.doubted
+
+    def counted_in(self, currency: str | None) -> Self:
+        """Return the line without its money where that is of another currency."""
+        if currency is None or self.currency in (None, currency):
+            return self
+        return replace(self, money=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +122,7 @@ class Total:
     @classmethod
     def joined(cls, totals: Iterable[Total]) -> Total:
         """Join many totals; thousands of them in a few milliseconds."""
-        mwh = priced = unpriced = without_carbon = 0
+        mwh = priced = unpriced = without_carbon = estimated = 0
         money = carbon = Decimal(0)
         for total in totals:
             mwh += total.mwh
@@ -124,6 +131,7 @@ class Total:
             money += total.money_sum
             carbon += total.carbon_sum
             without_carbon += total.without_carbon
+            estimated += total.estimated
         return cls(
             mwh=mwh,
             priced=priced,
@@ -131,6 +139,7 @@ class Total:
             money_sum=money,
             carbon_sum=carbon,
             without_carbon=without_carbon,
+            estimated=estimated,
         )
 
     def without(self, other: Total) -> Total:
@@ -142,6 +151,7 @@ class Total:
             money_sum=self.money_sum - other.money_sum,
             carbon_sum=self.carbon_sum - other.carbon_sum,
             without_carbon=self.without_carbon - other.without_carbon,
+            estimated=self.estimated - other.estimated,
         )
 
     @classmethod
@@ -161,9 +171,10 @@ class Total:
 class DaySums:
     """The total of each local day of a set of windows, kept up as they come and go."""
 
-    def __init__(self, zone: tzinfo) -> None:
-        """Begin without windows."""
+    def __init__(self, zone: tzinfo, currency: str | None = None) -> None:
+        """Begin without windows; money of another currency is not counted."""
         self._zone = zone
+        self._currency = currency
         self._counts: Counter[date] = Counter()
         self._totals: dict[date, Total] = {}
 
@@ -172,17 +183,21 @@ class DaySums:
         day = local_date(window.start, self._zone)
         self._counts[day] += 1
         before = self._totals.get(day, Total())
-        self._totals[day] = before + Total.of([window])
+        self._totals[day] = before + self._total(window)
 
     def remove(self, window: PricedWindow) -> None:
         """Take a window out that was taken in."""
         day = local_date(window.start, self._zone)
         self._counts[day] -= 1
         if self._counts[day]:
-            self._totals[day] = self._totals[day].without(Total.of([window]))
+            self._totals[day] = self._totals[day].without(self._total(window))
         else:
             del self._counts[day], self._totals[day]
 
     def totals(self) -> dict[date, Total]:
         """Return the days that have windows."""
         return dict(self._totals)
+
+    def _total(self, window: PricedWindow) -> Total:
+        """Return what a window adds."""
+        return Total.of([window.counted_in(self._currency)])
