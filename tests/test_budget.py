@@ -79,3 +79,33 @@ async def test_invariant_4_bytes_of_a_day_offline(
     await home.live(BEGIN + DAY, lambda _: dict.fromkeys(meters, 0.07))
     assert len(entry.runtime_data.ledger.journal.outbox) == 48 * len(meters)
     assert written["journal"] + written["book"] < BUDGET * len(meters)
+
+
+async def test_invariant_4_bytes_of_two_days_offline(
+    home: Home, written: Counter[str]
+) -> None:
+    """Neither a second day offline nor the return wears the disk more than a day."""
+    meters = {f"sensor.device_{n}": ("import", "device") for n in range(9)}
+    meters |= {"sensor.grid_import": ("import", "grid")}
+    for source in meters:
+        home.add_sensor(source)
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    entry = home.add_entry(location, meters, window=30)
+    await home.set_up(entry)
+    home.simulator.fail("*", times=None, kind=FaultKind.DROP)
+    hours: list[int] = []
+    for number in range(60):
+        if number == 48:
+            assert len(entry.runtime_data.ledger.journal.outbox) > 94 * len(meters)
+            home.simulator.faults.clear()
+        before = written["journal"] + written["book"]
+        await home.live(
+            BEGIN + (number + 1) * timedelta(hours=1),
+            lambda _: dict.fromkeys(meters, 0.07),
+        )
+        hours.append((written["journal"] + written["book"] - before) // len(meters))
+    print(hours, written)
+    assert not entry.runtime_data.ledger.journal.outbox
+    days = [sum(hours[n : n + 24]) for n in range(len(hours) - 23)]
+    print(max(days), days)
+    assert max(days) < BUDGET
