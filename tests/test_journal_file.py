@@ -9,7 +9,6 @@ from homeassistant.exceptions import HomeAssistantError
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from custom_components.flatpeak import disk
 from custom_components.flatpeak.journal import (
     Facts,
     Journal,
@@ -143,7 +142,7 @@ def test_invariant_4_nothing_is_added_without_fsync(
         raise OSError(5, os.strerror(5))
 
     with monkeypatch.context() as broken:
-        broken.setattr(disk.os, "fsync", fail)
+        broken.setattr(os, "fsync", fail)
         with pytest.raises(HomeAssistantError):
             file.write(longer())
     file.write(longer(2))

@@ -518,7 +518,7 @@ async def test_scenario_05_looked_up_at_once_when_the_cause_is_gone(
 async def test_scenario_05_looked_up_at_once_where_reports_go_on(
     desk: Desk, minutes: int, *, stored: bool
 ) -> None:
-    """Looks that were in vain while there was no price do not make the next one late."""
+    """Looks in vain while there was no price do not make the next one late."""
     lag = (minutes - 20) * 60  # it is visible before what comes later
     desk.simulator.switches = replace(desk.simulator.switches, lag=lag)
     desk.simulator.fail(INSTANT, stored=stored, **_price("no_price_data"))

@@ -34,8 +34,8 @@ class Backoff:
     until: datetime | None = None
     failures: int = 0
     disabled: bool = False  # FlatPeak says so
+    enabled: datetime | None = None  # when FlatPeak last took that back
     trouble: Trouble | None = None  # why nothing comes at the moment
-    enabled: datetime | None = None  # when it last was no longer
     answered: datetime | None = None  # when FlatPeak last did what was asked
     mended: datetime | None = None  # when something ended that had lasted
 
@@ -80,7 +80,7 @@ class Pace:
         self._no_price: dict[str, Trouble] = {}  # by tariff direction
         self._good: dict[str, datetime] = {}  # by owner
         self._priced: set[str] = set()  # tariff directions
-        self._cured: dict[str, datetime] = {}  # tariff directions: when they last were
+        self._cured: dict[str, datetime] = {}  # by tariff direction
         self.last_error: FlatPeakError | None = None
 
     def may_ask(self, owner: str = EVERYTHING, direction: str = EVERYTHING) -> bool:
