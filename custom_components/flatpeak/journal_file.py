@@ -1,6 +1,6 @@
 """The journal's file: what has changed is added, and at times it is written whole.
 
-Else a list of records that grows while FlatPeak is away would be written again and again.
+Else a list of records that grows while FlatPeak is away would be written ever again.
 """
 
 from pathlib import Path

@@ -287,7 +287,16 @@ class Lookups:
             self._turns.forget(key)
             result.change(_given_up(item))
             return
-        # After a cure the report is asked, and a witness may be late; prices wait.
+        await self._wait(item, finding, state, result)
+
+    async def _wait(
+        self, item: Queued, finding: Finding[CostItem], state: MeterState, result: Round
+    ) -> None:
+        """Look again later, and show a price meanwhile.
+
+        Out of turn no price is asked for: it may be the one that is missing.
+        """
+        key = key_of(item)
         in_turn = self._turns.is_due(key, self._now)
         often = not in_turn or self._turns.count(key) < OFTEN
         rarely = finding.kind is Kind.UNCONFIRMED and not often

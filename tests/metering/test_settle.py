@@ -279,7 +279,8 @@ def test_scenario_15_a_sum_that_begins_again_knows_nothing_of_the_gap(
 ) -> None:
     """Its first row can tell of its own time at most; 0 says that it knows nothing."""
     levels = [level / KWH for level in accumulate(used, initial=first)]
-    rows = [*sums([200.0, 200.1], 0), *sums(levels, 2 + gap)]
+    # So much that no level after it is a thousandth of it, as in another unit.
+    rows = [*sums([100_000.0, 100_000.1], 0), *sums(levels, 2 + gap)]
     result = settle(rows, None, SOURCE, (), LATER)
     begin = Slice(start=at(2), end=at(3 + gap), mwh=0, quality=NO_DATA)
     if first and not gap:
