@@ -3,7 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from homeassistant.components.recorder.models import (
+    StatisticData,
+    StatisticMeanType,
+    StatisticMetaData,
+)
+from homeassistant.components.recorder.statistics import async_add_external_statistics
 from homeassistant.helpers.recorder import get_instance
+from homeassistant.util.unit_conversion import EnergyConverter
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.recorder.common import (
@@ -20,6 +27,8 @@ BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
 SLOT = timedelta(minutes=5)
 GRID, HEATER = "sensor.grid_import", "sensor.heater"
 KWH = Decimal("0.08")
+HOUR = timedelta(hours=1)
+UTILITY = "utility:grid"
 POWER = {
     "device_class": "power",
     "state_class": "measurement",
@@ -100,3 +109,46 @@ async def test_scenario_15_power_of_the_gap_is_unknown(home: Home) -> None:
     slots = (state.cut_until - BEGIN) // SLOT
     assert len(lines) == slots - 1 - 6  # the first row, and the lost half hour
     assert {line.mwh for line in lines} == {100_000}
+
+
+async def deliver(home: Home, first: datetime, hours: int) -> None:
+    """Import hours of 0.3 kWh, whose sum begins with the first of them."""
+    async_add_external_statistics(
+        home.hass,
+        StatisticMetaData(
+            mean_type=StatisticMeanType.NONE,
+            has_sum=True,
+            name="Grid",
+            source="utility",
+            statistic_id=UTILITY,
+            unit_class=EnergyConverter.UNIT_CLASS,
+            unit_of_measurement="kWh",
+        ),
+        [
+            StatisticData(start=first + number * HOUR, sum=0.3 * (number + 1))
+            for number in range(hours)
+        ],
+    )
+    await async_wait_recording_done(home.hass)
+
+
+async def test_scenario_15_an_imported_sum_does_not_know_the_gap(home: Home) -> None:
+    """What its first hour holds was used in that hour, not in the gap."""
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    entry = home.add_entry(location, {UTILITY: ("import", "grid")})
+    midnight = BEGIN - 8 * HOUR
+    await deliver(home, midnight, 8)
+    await home.set_up(entry)
+    await home.live(BEGIN + SLOT, lambda _: {})
+    get_instance(home.hass).async_clear_statistics([UTILITY])
+    await home.go_to(BEGIN + 10 * HOUR)
+    await deliver(home, BEGIN + 4 * HOUR, 6)
+    await home.live(BEGIN + 10 * HOUR + SLOT, lambda _: {})
+    (key,) = entry.runtime_data.meters
+    lines = entry.runtime_data.ledger.book.between(key, midnight, BEGIN + 10 * HOUR)
+    known = {midnight + number * HOUR for number in (*range(1, 8), *range(13, 18))}
+    assert {line.start for line in lines} == {
+        time for hour in known for time in (hour, hour + HOUR / 2)
+    }
+    assert {line.mwh for line in lines} == {150_000}
+    assert not any(line.estimated for line in lines)

@@ -20,6 +20,7 @@ from custom_components.flatpeak.api import (
 from custom_components.flatpeak.journal import Status
 from custom_components.flatpeak.metering import Origin
 from custom_components.flatpeak.outbox import ROUND
+from custom_components.flatpeak.pace import PRICE_PAUSE
 
 from .desk import (
     DEVICE,
@@ -491,6 +492,63 @@ async def test_invariant_12_no_price(desk: Desk, unpriced: Unpriced) -> None:
     desk.simulator.set_problem(desk.location, "IMPORT", None)
     await desk.live(START + 5 * HOUR)
     desk.assert_settled()
+
+
+@pytest.mark.parametrize("minutes", [200, 220, 240, 1800])
+@pytest.mark.parametrize("unpriced", Unpriced)
+@pytest.mark.parametrize("code", ["pending_connect", "account_disabled"])
+async def test_scenario_05_looked_up_at_once_when_the_cause_is_gone(
+    desk: Desk, unpriced: Unpriced, minutes: int, code: str
+) -> None:
+    """What was refused for hours or days is settled with the next record's answer."""
+    desk.simulator.switches = replace(desk.simulator.switches, unpriced=unpriced)
+    await desk.live(START + 2 * WINDOW, [IMPORT])
+    desk.simulator.set_problem(desk.location, "IMPORT", code)
+    await desk.live(START + minutes * MINUTE, [IMPORT])
+    assert [item.status for item in desk.journal.outbox].count(ATTEMPTED) == 1
+    desk.simulator.set_problem(desk.location, "IMPORT", None)
+    # The pause ends, a window closes whose record was sent later, and the next push.
+    pause = HOUR if code == "account_disabled" else PRICE_PAUSE
+    await desk.live(desk.now + pause + WINDOW + 5 * MINUTE, [IMPORT])
+    desk.assert_settled()
+
+
+@pytest.mark.parametrize("minutes", [200, 220, 240, 1800])
+@pytest.mark.parametrize("stored", [False, True])
+async def test_scenario_05_looked_up_at_once_where_reports_go_on(
+    desk: Desk, minutes: int, *, stored: bool
+) -> None:
+    """Looks in vain while there was no price do not make the next one late."""
+    lag = (minutes - 20) * 60  # it is visible before what comes later
+    desk.simulator.switches = replace(desk.simulator.switches, lag=lag)
+    desk.simulator.fail(INSTANT, stored=stored, **_price("no_price_data"))
+    desk.simulator.fail(INSTANT, times=None, **_price("no_price_data"))
+    await desk.live(START + minutes * MINUTE, [IMPORT])
+    desk.simulator.faults.clear()
+    desk.simulator.switches = replace(desk.simulator.switches, lag=0)
+    await desk.live(desk.now + PRICE_PAUSE + WINDOW + 5 * MINUTE, [IMPORT])
+    desk.assert_settled()
+
+
+@pytest.mark.parametrize("stored", [False, True])
+async def test_scenario_05_a_poll_that_finds_prices_lets_the_report_decide(
+    desk: Desk, *, stored: bool
+) -> None:
+    """An appliance that is idle sends nothing that would show it; once is enough."""
+    desk.simulator.switches = replace(desk.simulator.switches, lag=30 * 3600)
+    desk.simulator.fail(INSTANT, stored=stored, **_price("no_tariff_connected"))
+    desk.simulator.fail(INSTANT, times=None, **_price("no_tariff_connected"))
+    key = desk.queue()
+    await desk.live(START + 31 * HOUR, ())
+    desk.simulator.faults.clear()
+    lacked = desk.pace.standing.unpriced["IMPORT"].error
+    assert not await desk.cycle(desk.now + PRICE_PAUSE), "it is not its turn"
+    desk.pace.listed("IMPORT", lacked)
+    requests = await desk.cycle(desk.now + MINUTE)
+    assert [request.template for request in requests] == ["/costs/interval/{id}"]
+    assert (desk.status(key) is None) == stored
+    assert not await desk.cycle(desk.now + MINUTE)
+    assert desk.submissions(key) == stored
 
 
 async def test_scenario_05_price_is_asked_for_before_a_record(

@@ -109,7 +109,7 @@ async def test_a_full_disk(home: Home, entry: MockConfigEntry) -> None:
     """What cannot be kept is not done, and said."""
     with (
         patch(
-            "custom_components.flatpeak.ledger.write_journal",
+            "custom_components.flatpeak.journal_file.JournalFile.write",
             side_effect=HomeAssistantError,
         ),
         pytest.raises(HomeAssistantError, match="kept on disk"),

@@ -14,7 +14,6 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from itertools import batched
 import json
-import os
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -24,6 +23,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.file import write_utf8_file_atomic
 
 from .const import DOMAIN
+from .disk import append_durably
 from .metering import DaySums, Origin, PricedWindow, Total, local_date
 
 FULL_DETAIL = timedelta(days=40)
@@ -67,7 +67,7 @@ class Book:
         for month, part in _by_month(lines).items():
             text = "".join(_format(line) for line in part)
             try:
-                _append_durably(self._path(month), text)
+                append_durably(self._path(month), text)
             except OSError as error:
                 raise HomeAssistantError(error) from error
         for part in batched(lines, AT_ONCE, strict=False):
@@ -248,28 +248,6 @@ def _fold(
                 partial=any(window.partial for window in windows),
             ),
         )
-
-
-def _append_durably(path: Path, text: str) -> None:
-    """Add text to a file so that it survives a power cut, on a line of its own."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "ab+") as file:
-        size = file.tell()
-        if not size:
-            _sync_folder(path.parent)
-        elif os.pread(descriptor, 1, size - 1) != b"\n":
-            file.write(b"\n")
-        file.write(text.encode())
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _format(line: Line) -> str:

@@ -1,13 +1,16 @@
 """The journal: how far each meter is settled, and which records are on their way.
 
-One small file per config entry, rewritten atomically with fsync. A write that fails
-raises; nothing is sent before the write that holds it.
+One small file per config entry. Its first line is a whole journal, each line after it
+says what has changed since. A write that fails raises; nothing is sent before the write
+that holds it.
 """
 
 from collections.abc import Container, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import reduce
 import json
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,9 @@ from homeassistant.util.file import write_utf8_file_atomic
 
 from .metering import Anchor, Lengths, Quality, Rule, Slice, Stream, Window
 
-# 1 lacked the account's habits, batches and tries; 2 named the meter of each record.
-VERSION = 3
+# 1 lacked the account's habits, batches and tries; 2 named the meter of each record; 3
+# had one line.
+VERSION = 4
 
 # Estimated, partial, status, attempted, held, tries, batch and error of most records.
 # Those at the end that are so are left out: after a day offline it is a long list.
@@ -115,50 +119,103 @@ def read_journal(path: Path) -> Journal | None:
     """Return the journal of `path`, or None when there is none.
 
     Raises JournalVersionError for a newer version, ValueError for a torn file: an
-    entry must never start empty when it has a past.
+    entry must never start empty when it has a past. Of a last line that was cut off
+    nothing was done yet.
     """
     try:
-        data = json.loads(path.read_text())
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
+    # A power cut can leave zeros where a line was to be added.
+    first, *lines = content.rstrip(b"\0").split(b"\n")
+    data = json.loads(first)
     if data["version"] > VERSION:
         raise JournalVersionError(str(data["version"]))
-    keys = dict(enumerate(data["meters"]))
-    return Journal(
-        facts=_facts(data["facts"]),
-        meters={key: _meter(value) for key, value in data["meters"].items()},
-        outbox=tuple(_queued(item, keys) for item in data["outbox"]),
-        lengths=_lengths(data.get("lengths")),
-    )
+    changes = [data, *map(json.loads, lines[:-1])]
+    with suppress(ValueError):
+        changes += map(json.loads, lines[-1:])
+    return reduce(changed, changes, Journal())
 
 
 def write_journal(path: Path, journal: Journal) -> None:
-    """Write and fsync. Raises HomeAssistantError (WriteError)."""
-    numbers = {key: number for number, key in enumerate(journal.meters)}
-    data = {
-        "version": VERSION,
-        "facts": {
-            "timezone": journal.facts.timezone,
-            "currency": journal.facts.currency,
-            "live_mode": journal.facts.live_mode,
-            "tariff_status": dict(journal.facts.tariff_status),
-            "earning_sign": journal.facts.earning_sign,
-            "rule": journal.facts.rule,
-            "lag": journal.facts.lag,
-            "other_writer": journal.facts.other_writer,
-            "paused": journal.facts.paused,
+    """Write it whole and fsync. Raises HomeAssistantError (WriteError)."""
+    write_utf8_file_atomic(str(path), as_line(journal), private=True)
+
+
+def as_line(journal: Journal) -> str:
+    """Return a journal whole, on one line."""
+    return _line({"version": VERSION, **changes(None, journal)})
+
+
+def as_change(before: Journal, after: Journal) -> str | None:
+    """Return on one line what leads from a journal to another.
+
+    None is: that needs a whole one.
+    """
+    # Records name their meter by its place.
+    if [*after.meters][: len(before.meters)] != [*before.meters]:
+        return None
+    line = _line(changes(before, after))
+    return line if changed(before, json.loads(line)) == after else None
+
+
+def changes(before: Journal | None, after: Journal) -> dict[str, Any]:
+    """Return what is new in a journal; without an earlier one it is everything."""
+    numbers = {key: number for number, key in enumerate(after.meters)}
+    known = before or Journal()
+    waiting = {_key(item): item for item in known.outbox}
+    data: dict[str, Any] = {
+        "meters": {
+            key: _meter_data(state)
+            for key, state in after.meters.items()
+            if known.meters.get(key) != state
         },
-        "meters": {key: _meter_data(state) for key, state in journal.meters.items()},
-        "outbox": [_queued_data(item, numbers) for item in journal.outbox],
-        "lengths": journal.lengths
-        and [
-            journal.lengths.minutes,
-            journal.lengths.before,
-            _stamp(journal.lengths.until),
+        "outbox": [
+            _queued_data(item, numbers)
+            for item in after.outbox
+            if waiting.get(_key(item)) != item
         ],
     }
-    text = json.dumps(data, separators=(",", ":"))
-    write_utf8_file_atomic(str(path), text, private=True)
+    if before is None or before.facts != after.facts:
+        data["facts"] = _facts_data(after.facts)
+    if before is None or before.lengths != after.lengths:
+        data["lengths"] = _lengths_data(after.lengths)
+    kept = {_key(item) for item in after.outbox}
+    if gone := [[key, _stamp(at)] for key, at in waiting if (key, at) not in kept]:
+        data["gone"] = gone
+    return data
+
+
+def changed(before: Journal, data: Mapping[str, Any]) -> Journal:
+    """Return what a journal is after changes."""
+    states = {key: _meter(value) for key, value in data["meters"].items()}
+    meters = {**before.meters, **states}
+    keys = dict(enumerate(meters))
+    items = [_queued(item, keys) for item in data["outbox"]]
+    new = {_key(item): item for item in items}
+    known = {_key(item) for item in before.outbox}
+    gone = {(key, _time(start)) for key, start in data.get("gone", ())}
+    return Journal(
+        facts=_facts(data["facts"]) if "facts" in data else before.facts,
+        meters=meters,
+        outbox=(
+            *(
+                new.get(_key(item), item)
+                for item in before.outbox
+                if _key(item) not in gone
+            ),
+            *(item for item in items if _key(item) not in known),
+        ),
+        lengths=_lengths(data["lengths"]) if "lengths" in data else before.lengths,
+    )
+
+
+def _line(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _key(item: Queued) -> tuple[str, datetime]:
+    return item.meter, item.window.start
 
 
 def _time(stamp: float | None) -> datetime | None:
@@ -177,6 +234,26 @@ def _whole(seconds: float) -> float:
 
 def _facts(data: dict[str, Any]) -> Facts:
     return Facts(**{**data, "rule": Rule(data.get("rule", Rule.UNKNOWN))})
+
+
+def _facts_data(facts: Facts) -> dict[str, Any]:
+    return {
+        "timezone": facts.timezone,
+        "currency": facts.currency,
+        "live_mode": facts.live_mode,
+        "tariff_status": dict(facts.tariff_status),
+        "earning_sign": facts.earning_sign,
+        "rule": facts.rule,
+        "lag": facts.lag,
+        "other_writer": facts.other_writer,
+        "paused": facts.paused,
+    }
+
+
+def _lengths_data(lengths: Lengths | None) -> list[Any] | None:
+    if lengths is None:
+        return None
+    return [lengths.minutes, lengths.before, _stamp(lengths.until)]
 
 
 def _lengths(data: list[Any] | None) -> Lengths | None:

@@ -21,8 +21,8 @@ from .journal import (
     Queued,
     Status,
     read_journal,
-    write_journal,
 )
+from .journal_file import JournalFile
 from .metering import Origin
 
 SETTLED = (Origin.INSTANT, Origin.REPORT, Origin.CARRIED)
@@ -58,6 +58,7 @@ class Ledger:
         folder = Path(hass.config.path(STORAGE_DIR))
         self._hass = hass
         self._path = folder / f"{DOMAIN}.{entry_id}.journal"
+        self._file = JournalFile(self._path)
         self.journal = Journal()
         self.zone: tzinfo = dt_util.get_default_time_zone()
         self.book = Book(folder, entry_id)
@@ -105,7 +106,7 @@ class Ledger:
 
     async def async_write(self, journal: Journal) -> None:
         """Make a journal durable, then take it up. Raises HomeAssistantError."""
-        await async_write_durably(self._hass, write_journal, self._path, journal)
+        await async_write_durably(self._hass, self._file.write, journal)
         moved = journal.facts.timezone != self.journal.facts.timezone
         self.journal = journal
         if moved:

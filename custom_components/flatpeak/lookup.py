@@ -29,6 +29,7 @@ from .turns import Turns
 AT_ONCE = 20  # requests about single records in a cycle
 SECOND_READ = timedelta(minutes=5)  # two reads of a batch's records have to agree
 RARELY = timedelta(days=1)
+OFTEN = 4  # looks, at growing intervals
 LONGEST_RANGE = timedelta(days=90)  # FlatPeak documentation, "Costs"
 MOST_REFUSALS = 5  # where FlatPeak says no, though it may have stored the record
 MOST_TRIES = 24  # at growing intervals: a day
@@ -68,6 +69,7 @@ class Lookups:
         self._exchange = exchange
         self._turns: Turns[Key] = Turns()
         self._first_reads: dict[Key, tuple[datetime, CostItem]] = {}
+        self._unwitnessed: set[Key] = set()  # at their last look
         self._left = AT_ONCE
 
     def sent(self, item: Queued) -> None:
@@ -77,6 +79,13 @@ class Lookups:
         """
         self._turns.wait(key_of(item), self._now, item.tries - 1)
 
+    def answered(self, item: Queued) -> None:
+        """Begin anew with records that lacked a witness: this one is the first."""
+        first = {key for key in self._unwitnessed if key[0] == item.meter}
+        self._unwitnessed -= first
+        for key in first:
+            self._turns.forget(key)
+
     async def async_resolve(
         self, items: Sequence[Queued], journal: Journal, result: Round
     ) -> None:
@@ -85,8 +94,7 @@ class Lookups:
         Raises FlatPeakAuthenticationError.
         """
         self._left = AT_ONCE
-        now = self._exchange.utcnow()
-        due = [item for item in items if self._turns.is_due(key_of(item), now)]
+        due = [item for item in items if self._is_due(item, journal)]
         due.sort(key=key_of)
         for meter, group in groupby(due, key=lambda item: item.meter):
             state = journal.meters[meter]
@@ -99,6 +107,14 @@ class Lookups:
                 raise
             except FlatPeakError as error:
                 self._exchange.failed(error, state)
+
+    def _is_due(self, item: Queued, journal: Journal) -> bool:
+        """Return whether to look a record up: at its turn, or once after a cure."""
+        if self._turns.is_due(key_of(item), self._now):
+            return True
+        stream = journal.meters[item.meter].stream
+        cured = self._exchange.pace.cured(stream.tariff_direction)
+        return cured is not None and self._turns.was_vain(key_of(item), cured)
 
     async def _resolve(
         self, question: _Question, journal: Journal, result: Round
@@ -270,9 +286,23 @@ class Lookups:
             self._turns.forget(key)
             result.change(_given_up(item))
             return
-        rarely = RARELY if finding.kind is Kind.UNCONFIRMED else None
-        self._turns.note(key, self._now, rarely)
-        if self._exchange.book.get(*key) is None and self._left > 0:
+        await self._wait(item, finding, state, result)
+
+    async def _wait(
+        self, item: Queued, finding: Finding[CostItem], state: MeterState, result: Round
+    ) -> None:
+        """Look again later, and show a price meanwhile.
+
+        Out of turn no price is asked for: it may be the one that is missing.
+        """
+        key = key_of(item)
+        in_turn = self._turns.is_due(key, self._now)
+        often = not in_turn or self._turns.count(key) < OFTEN
+        rarely = finding.kind is Kind.UNCONFIRMED and not often
+        self._turns.note(key, self._now, RARELY if rarely else None)
+        if not self._witnesses(_Question(meter=key[0], state=state, items=(item,))):
+            self._unwitnessed.add(key)
+        if in_turn and self._exchange.book.get(*key) is None and self._left > 0:
             self._left -= 1
             line = await self._exchange.async_quote(item, state)
             result.booked.append((item.meter, line))

@@ -105,6 +105,7 @@ class Outbox:
             return
         await self._prove_price(item, state)
         result.settle(item, await self._exchange.async_store(item, state))
+        self._lookups.answered(item)
 
     async def _send_together(
         self, items: Sequence[Queued], state: MeterState, result: Round

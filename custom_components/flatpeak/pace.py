@@ -37,6 +37,7 @@ class Backoff:
     until: datetime | None = None
     failures: int = 0
     disabled: bool = False  # FlatPeak says so
+    enabled: datetime | None = None  # when FlatPeak last took that back
     trouble: Trouble | None = None  # why nothing comes at the moment
     answered: datetime | None = None  # when FlatPeak last did what was asked
     mended: datetime | None = None  # when something ended that had lasted
@@ -82,6 +83,7 @@ class Pace:
         self._no_price: dict[str, Trouble] = {}  # by tariff direction
         self._good: dict[str, datetime] = {}  # by owner
         self._priced: set[str] = set()  # tariff directions
+        self._cured: dict[str, datetime] = {}  # by tariff direction
         self.last_error: FlatPeakError | None = None
 
     def may_ask(self, owner: str = EVERYTHING, direction: str = EVERYTHING) -> bool:
@@ -108,8 +110,18 @@ class Pace:
         """Return whether a tariff had no price when it was last asked for one."""
         return direction in self._unpriced
 
+    def cured(self, direction: str) -> datetime | None:
+        """Return when what lacked a price of a tariff last got one again.
+
+        That can be the account, too: what was refused may go through now.
+        """
+        times = (self._cured.get(direction), self._backoff.enabled)
+        return max((time for time in times if time), default=None)
+
     def priced(self, direction: str) -> None:
         """Note that a tariff has a price."""
+        if direction in self._unpriced:
+            self._cured[direction] = self._utcnow()
         self._unpriced.discard(direction)
         self._pauses.pop(direction, None)
         self.has_price(direction)
@@ -124,6 +136,8 @@ class Pace:
 
         It is no proof that a record which lacked a price has one now.
         """
+        if lacked is not None:
+            self._cured[direction] = self._utcnow()
         trouble = self._no_price.get(direction)
         if trouble is None or trouble.error is lacked:
             self.has_price(direction)
@@ -140,7 +154,7 @@ class Pace:
         self._backoff.until = None
         self._mend(self._backoff.trouble)
         if self._backoff.disabled:
-            self._backoff.mended = now
+            self._backoff.mended = self._backoff.enabled = now
         self._backoff.disabled = False
         self._backoff.trouble = None
         self._backoff.answered = now

@@ -13,6 +13,7 @@ class _Turn:
 
     count: int = 0
     due: datetime | None = None
+    noted: datetime | None = None
 
 
 class Turns[Key: Hashable]:
@@ -27,6 +28,11 @@ class Turns[Key: Hashable]:
         turn = self._turns.get(key)
         return turn is None or turn.due is None or turn.due <= now
 
+    def was_vain(self, key: Key, until: datetime) -> bool:
+        """Return whether it was last looked at in vain, up to an instant."""
+        turn = self._turns.get(key)
+        return turn is not None and turn.noted is not None and turn.noted <= until
+
     def count(self, key: Key) -> int:
         """Return how often it was looked at in vain."""
         turn = self._turns.get(key)
@@ -36,6 +42,7 @@ class Turns[Key: Hashable]:
         """Look later next time: after 1, 5, 30 and 60 minutes, or after `wait`."""
         turn = self._turns.setdefault(key, _Turn())
         turn.count += 1
+        turn.noted = now
         turn.due = now + (wait or STEPS[min(turn.count, len(STEPS) - 1)])
 
     def wait(self, key: Key, now: datetime, nth: int) -> None:

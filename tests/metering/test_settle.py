@@ -1,8 +1,9 @@
 """Tests of `settle`: what is certain, what is held, and where to go on."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, strategies as st
@@ -257,6 +258,36 @@ def test_scenario_15_another_register_has_no_data_for_the_gap() -> None:
     result = settle(after, before.anchor, SOURCE, (), LATER)
     assert result.slices[0] == Slice(start=at(2), end=at(6), mwh=0, quality=NO_DATA)
     assert energies(result) == [0, 100, 100, 100, 100]
+
+
+def sums(levels: Iterable[float], first: int) -> list[Row]:
+    """Return rows that have no state, from a slot on."""
+    return [
+        Row(start=at(first + slot), end=at(first + slot + 1), sum=level)
+        for slot, level in enumerate(levels)
+    ]
+
+
+@given(
+    gap=st.integers(0, 40),
+    first=st.integers(0, 700_000),
+    used=st.lists(st.integers(1, 700_000), min_size=4, max_size=30),
+    cuts=st.lists(st.integers(0, 40), max_size=6),
+)
+def test_scenario_15_a_sum_that_begins_again_knows_nothing_of_the_gap(
+    gap: int, first: int, used: list[int], cuts: list[int]
+) -> None:
+    """Its first row can tell of its own time at most; 0 says that it knows nothing."""
+    levels = [level / KWH for level in accumulate(used, initial=first)]
+    # So much that no level after it is a thousandth of it, as in another unit.
+    rows = [*sums([100_000.0, 100_000.1], 0), *sums(levels, 2 + gap)]
+    result = settle(rows, None, SOURCE, (), LATER)
+    begin = Slice(start=at(2), end=at(3 + gap), mwh=0, quality=NO_DATA)
+    if first and not gap:
+        begin = replace(begin, mwh=first, quality=MEASURED)
+    assert result.slices[1] == begin
+    assert total(*result.slices[2:]) == sum(used)
+    assert result == settle_in_parts(rows, cuts, source=SOURCE, outages=())
 
 
 def test_rule_05_gap_without_energy_is_measured() -> None:

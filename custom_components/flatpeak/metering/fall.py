@@ -127,6 +127,16 @@ def _is_true_again(anchor: Anchor, reading: Reading, source: Source) -> bool:
     return before is not None and level(reading) + source.quantum >= before
 
 
+def _is_new_sum(anchor: Anchor, reading: Reading) -> bool:
+    """Return whether a reading is of a sum that does not know what was before it.
+
+    A sum without a register is only what somebody added up. Begun anew, it holds the
+    time of its first row at most, and nothing of a gap; 0 is where nothing is known.
+    """
+    new = reading.start > anchor.end or not level(reading)
+    return reading.state is None and new
+
+
 def _began(
     readings: Sequence[Reading],
     first: int,
@@ -140,8 +150,10 @@ def _began(
     tenth or more (the recorder's own limit for a reset) and can have flowed.
     """
     reading = readings[base]
-    if not _may_reset(anchor, reading, source) or _is_true_again(
-        anchor, reading, source
+    if (
+        not _may_reset(anchor, reading, source)
+        or _is_true_again(anchor, reading, source)
+        or _is_new_sum(anchor, reading)
     ):
         return Fate.SWAP
     fell = base == first or level(reading) < level(readings[base - 1])
