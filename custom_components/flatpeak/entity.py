@@ -1,9 +1,15 @@
 """What all entities have in common."""
 
+from collections.abc import Iterable
+
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
+from .const import DOMAIN
 from .coordinator import FlatPeakCoordinator
 from .devices import LOCATION_KEY, device_identifier
 from .meters import Meter
@@ -28,7 +34,7 @@ class FlatPeakEntity(CoordinatorEntity[FlatPeakCoordinator]):
         self.meter = meter
         location_id = coordinator.location_id
         key = meter.key if meter else LOCATION_KEY
-        self._attr_unique_id = f"{location_id}_{key}_{description.key}"
+        self._attr_unique_id = unique_id(location_id, key, description)
         # The money of a test key may be made up.
         is_test = coordinator.ledger.journal.facts.live_mode is False
         self._attr_device_info = DeviceInfo(
@@ -43,3 +49,23 @@ class FlatPeakEntity(CoordinatorEntity[FlatPeakCoordinator]):
     def available(self) -> bool:
         """Return True once there are books: an outage does not make them wrong."""
         return self.coordinator.data is not None
+
+
+def unique_id(location_id: str, key: str, description: EntityDescription) -> str:
+    """Return what the registry knows an entity by; `key` is a meter's."""
+    return f"{location_id}_{key}_{description.key}"
+
+
+@callback
+def async_forget(
+    hass: HomeAssistant,
+    platform: Platform,
+    location_id: str,
+    descriptions: Iterable[EntityDescription],
+) -> None:
+    """Remove entities of the location that went with its last meter of some kind."""
+    registry = er.async_get(hass)
+    for description in descriptions:
+        name = unique_id(location_id, LOCATION_KEY, description)
+        if entity_id := registry.async_get_entity_id(platform, DOMAIN, name):
+            registry.async_remove(entity_id)

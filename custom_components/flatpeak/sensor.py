@@ -14,6 +14,7 @@ from homeassistant.components.sensor import (
 )
 from homeassistant.const import (
     EntityCategory,
+    Platform,
     UnitOfEnergy,
     UnitOfMass,
     UnitOfRatio,
@@ -23,7 +24,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
-from .entity import FlatPeakEntity
+from .entity import FlatPeakEntity, async_forget
 from .metering import Total
 from .meters import Meter
 from .problem import PROBLEMS
@@ -255,15 +256,22 @@ def _tariff_status(status: str | None) -> str | None:
 
 
 async def async_setup_entry(
-    hass: HomeAssistant,  # noqa: ARG001 - Home Assistant's signature
+    hass: HomeAssistant,
     entry: FlatPeakConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Set up the sensors of the location and of each meter."""
     coordinator = entry.runtime_data
-    own = (*OUTBOX_SENSORS, *OTHERS_SENSORS) if coordinator.poll.has_grid_meter else ()
-    long = LONG_SENSORS if coordinator.poll.has_import_meter else ()
-    of_location = (*LOCATION_SENSORS, PROGRESS, *own, *long)
+    location_id, poll = coordinator.location_id, coordinator.poll
+    of_location = [*LOCATION_SENSORS, PROGRESS]
+    for there, some in (
+        (poll.has_grid_meter, (*OUTBOX_SENSORS, *OTHERS_SENSORS)),
+        (poll.has_import_meter, LONG_SENSORS),
+    ):
+        if there:
+            of_location += some
+        else:
+            async_forget(hass, Platform.SENSOR, location_id, some)
     _follow(coordinator, async_add_entities, None, of_location)
     for meter in coordinator.meters.values():
         _follow(coordinator, async_add_entities, meter, METER_SENSORS)

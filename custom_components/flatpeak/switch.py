@@ -3,14 +3,14 @@
 from typing import Any, override
 
 from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
-from homeassistant.const import EntityCategory
+from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN
 from .coordinator import FlatPeakConfigEntry
-from .entity import FlatPeakEntity
+from .entity import FlatPeakEntity, async_forget
 
 PARALLEL_UPDATES = 1
 
@@ -22,7 +22,7 @@ SEND_READINGS = SwitchEntityDescription(
 
 
 async def async_setup_entry(
-    hass: HomeAssistant,  # noqa: ARG001 - Home Assistant's signature
+    hass: HomeAssistant,
     entry: FlatPeakConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
@@ -30,6 +30,8 @@ async def async_setup_entry(
     coordinator = entry.runtime_data
     if coordinator.meters:
         async_add_entities([SendReadings(coordinator, None, SEND_READINGS)])
+    else:
+        async_forget(hass, Platform.SWITCH, coordinator.location_id, [SEND_READINGS])
 
 
 class SendReadings(FlatPeakEntity, SwitchEntity):
