@@ -1,5 +1,6 @@
 """Which of the recorder's statistics can be a meter."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from homeassistant.components.energy.data import (
@@ -19,10 +20,11 @@ from homeassistant.components.recorder.statistics import (
     async_import_statistics,
 )
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
 )
@@ -31,6 +33,7 @@ from custom_components.flatpeak.metering.model import SourceKind
 from custom_components.flatpeak.sources import (
     Dashboard,
     SourceInfo,
+    async_appliance_name,
     async_energy_dashboard,
     async_list_sources,
     async_registry_id,
@@ -279,3 +282,37 @@ async def test_dashboard(hass: HomeAssistant) -> None:
         exports=("sensor.feed_in",),
         devices=("sensor.washer", "sensor.car"),
     )
+
+
+async def test_an_appliance_has_the_name_of_its_device(hass: HomeAssistant) -> None:
+    """Unless the device has another such sensor, or the sensor has no device."""
+    entry = MockConfigEntry()
+    entry.add_to_hass(hass)
+    device = dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={("plug", "1")}, name="Heat pump"
+    )
+
+    def add(name: str, *, device_id: str | None = device.id) -> SourceInfo:
+        made = er.async_get(hass).async_get_or_create(
+            "sensor", "plug", name, device_id=device_id
+        )
+        return SourceInfo(
+            statistic_id=made.entity_id, name=name, kind=SourceKind.ENERGY, unit="kWh"
+        )
+
+    energy, lonely = add("Heat pump Energy"), add("Solar", device_id=None)
+    imported = replace(energy, statistic_id="utility:energy", name="Utility")
+    power = replace(add("Heat pump Power"), kind=SourceKind.POWER)
+    sources = {one.statistic_id: one for one in (energy, lonely, imported, power)}
+
+    def name(info: SourceInfo) -> str:
+        return async_appliance_name(hass, info, sources)
+
+    assert name(energy) == "Heat pump"
+    assert name(lonely) == "Solar"
+    assert name(imported) == "Utility"
+    dr.async_get(hass).async_update_device(device.id, name_by_user="Boiler")
+    assert name(energy) == "Boiler"
+    returned = add("Heat pump Energy returned")
+    sources[returned.statistic_id] = returned
+    assert name(energy) == "Heat pump Energy"

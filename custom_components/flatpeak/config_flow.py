@@ -63,6 +63,7 @@ from .meter_check import (
     async_describe,
     async_find_doubts,
     async_find_problem,
+    async_name,
     async_problem_placeholders,
 )
 from .meter_flow import MeterFlow
@@ -337,7 +338,11 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
             data={**self._data, CONF_LOCATION_ID: location.id},
             options={CONF_WINDOW: self._window, CONF_INCLUDE_CARBON: True},
             subentries=[
-                self._meter(meter, sources[meter.source].name, found[meter.source])
+                self._meter(
+                    meter,
+                    async_name(self.hass, meter, sources),
+                    found[meter.source],
+                )
                 for meter in meters
             ],
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
@@ -21,6 +21,7 @@ from .sources import (
     METER_UNITS,
     Dashboard,
     SourceInfo,
+    async_appliance_name,
     async_energy_dashboard,
     async_runs_backwards,
     async_statistic_unit,
@@ -58,6 +59,17 @@ class Candidate:
     source: str
     direction: str
     kind: str
+
+
+@callback
+def async_name(
+    hass: HomeAssistant, candidate: Candidate, sources: Mapping[str, SourceInfo]
+) -> str:
+    """Return the name of a new meter: an appliance's own, where that is enough."""
+    info = sources[candidate.source]
+    if candidate.kind == KIND_GRID:
+        return info.name
+    return async_appliance_name(hass, info, sources)
 
 
 async def async_find_problem(

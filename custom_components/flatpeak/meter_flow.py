@@ -38,6 +38,7 @@ from .meter_check import (
     async_describe,
     async_find_doubts,
     async_find_problem,
+    async_name,
     async_problem_placeholders,
 )
 from .metering import Reporting
@@ -216,7 +217,7 @@ class MeterFlow(ConfigSubentryFlow):
             self._get_entry().data[CONF_LOCATION_ID],
             one.source,
             registry_id=async_registry_id(self.hass, one.source),
-            title=self._sources[one.source].name,
+            title=async_name(self.hass, one, self._sources),
             direction=one.direction,
             kind=one.kind,
             reporting=Reporting(self._details[CONF_REPORTING]),

@@ -1,6 +1,6 @@
 """Which of the recorder's statistics can be a meter."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -16,7 +16,7 @@ from homeassistant.components.recorder.statistics import (
 from homeassistant.components.sensor import ATTR_STATE_CLASS, SensorStateClass
 from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, UnitOfEnergy
 from homeassistant.core import HomeAssistant, callback, valid_entity_id
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import EnergyConverter, PowerConverter
@@ -115,6 +115,30 @@ def async_registry_id(hass: HomeAssistant, statistic_id: str) -> str | None:
     """Return the entity registry id of a statistic's entity, if it has one."""
     entry = er.async_get(hass).async_get(statistic_id)
     return entry.id if entry else None
+
+
+@callback
+def async_appliance_name(
+    hass: HomeAssistant, info: SourceInfo, sources: Mapping[str, SourceInfo]
+) -> str:
+    """Return what people call the appliance that a source measures.
+
+    "Heat pump" rather than "Heat pump Energy", where its device has no other source
+    of this kind.
+    """
+    registry = er.async_get(hass)
+
+    def device_of(statistic_id: str) -> str | None:
+        entry = registry.async_get(statistic_id)
+        return entry.device_id if entry else None
+
+    if (id_ := device_of(info.statistic_id)) is None:
+        return info.name
+    alike = [one for one in sources.values() if one.kind is info.kind]
+    if sum(device_of(one.statistic_id) == id_ for one in alike) > 1:
+        return info.name
+    device = dr.async_get(hass).async_get(id_)
+    return (device and (device.name_by_user or device.name)) or info.name
 
 
 async def async_energy_dashboard(hass: HomeAssistant) -> Dashboard:
