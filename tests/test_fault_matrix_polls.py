@@ -24,7 +24,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.flatpeak.book import Book
-from custom_components.flatpeak.const import CONF_METER_KEY, DOMAIN
+from custom_components.flatpeak.const import CONF_METER_KEY
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
 from custom_components.flatpeak.exchange import Key
 from custom_components.flatpeak.journal import Journal
@@ -46,8 +46,6 @@ from .simulator import DEFAULT
 from .simulator.core import LoggedRequest
 
 BEGIN = datetime(2026, 11, 2, 8, tzinfo=UTC)
-POLL = timedelta(hours=6, minutes=15)  # the next full poll comes within
-MONTH = timedelta(days=31)
 AHEAD = timedelta(hours=1)
 PLUG = "plug"
 GRID = {IMPORT: "grid", EXPORT: "grid", DEVICE: "device", PLUG: "device"}
@@ -86,6 +84,7 @@ class House(Counter):
         if kinds[IMPORT] != "grid":
             self.simulator.add_record(self.location, BEGIN - WINDOW, BEGIN, 100)
         await self.cycle()
+        await self.go_on()
 
     @property
     def coordinator(self) -> FlatPeakCoordinator:
@@ -126,12 +125,17 @@ class House(Counter):
         await self.home.go_to(at)
         return self.simulator.requests[before:]
 
-    async def begin(self) -> None:
+    def begin(self) -> None:
         """Begin a cell: what waits for the user in the last one has never been."""
         self.journal = replace(self.journal, outbox=())
         self.queued.clear()
-        self.start = self.now + (BEGIN - self.now) % WINDOW
-        await self.home.go_to(self.start + END + WINDOW)
+        self.start = self.now - WINDOW - END
+
+    async def go_on(self) -> None:
+        """Let so much time go by that the next cell has some of its own, and a poll."""
+        end = self.now + (BEGIN - self.now) % WINDOW
+        await self.home.go_to(end + END + WINDOW)
+        assert self.coordinator.last_update_success
 
     async def poll(self, *, full: bool) -> None:
         """Poll now; a full one asks for everything, as on a new day."""
@@ -149,8 +153,7 @@ class House(Counter):
             )
             await self.home.hass.async_block_till_done(wait_background_tasks=True)
         await settle(self)
-        await self.home.go_to(self.now + POLL)
-        assert self.coordinator.last_update_success
+        await self.go_on()
 
     def check(self, stuck: list[Key]) -> None:
         """Check what is shown, besides what is in the books and at FlatPeak."""
@@ -307,7 +310,7 @@ async def test_invariant_4_fault_matrix_polls(
     await house.set_up(what.kinds)
     for fault, trouble in what.faults.items():
         with subtests.test(fault):
-            await house.begin()
+            house.begin()
             stuck = await STATES[state](house)
             await what.trigger(house)
             await house.coordinator.ledger.async_write(house.journal)
