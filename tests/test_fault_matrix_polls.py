@@ -252,9 +252,8 @@ async def _with_a_wrong_clock(house: House) -> None:
 async def _with_other_prices(house: House) -> None:
     """Let the sums differ, so that the records are looked at next."""
     house.skip = 1
-    house.simulator.settle(
-        house.location, BEGIN - WINDOW, BEGIN, change=Decimal("0.01")
-    )
+    # More than the rounding of all records that a home has in the end.
+    house.simulator.settle(house.location, SINCE, BEGIN, change=Decimal("0.1"))
 
 
 async def _with_a_revision(house: House) -> None:
