@@ -148,11 +148,9 @@ class House(Counter):
 
     async def poll(self, *, full: bool) -> None:
         """Poll now; a full one asks for everything, as on a new day."""
-        coordinator = self.coordinator
         if full:
-            coordinator._full_poll_due = coordinator._facts_of = None
-            coordinator._looked_back.clear()
-        await coordinator.async_refresh()
+            self.coordinator.poll.forget()
+        await self.coordinator.async_refresh()
 
     async def recover(self) -> None:
         """Live on, with a new key where one is asked for, until all is polled."""
