@@ -1,5 +1,6 @@
 """An outbox without a Home Assistant: a journal, a book on disk, and FlatPeak."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from typing import override
 
 import aiohttp
 
@@ -33,41 +35,23 @@ DEVICE = "device"
 METERS = (IMPORT, DEVICE, EXPORT)
 
 
-class Desk:
-    """Drives an outbox as the push does, at a clock that the test moves."""
+class Counter(ABC):
+    """Where records are handed in, and what became of them is checked."""
 
-    def __init__(
-        self, simulator: FlatPeakSimulator, client: FlatPeakClient, folder: Path
-    ) -> None:
-        """Begin with a location and a meter of each kind, and nothing to send."""
-        self.now = START
-        self.simulator = simulator
-        simulator.clock = self._clock
-        self.location = simulator.add_location(ACCOUNT, tariff="daynight")
-        self.book = Book(folder, "entry")
-        self.pace = Pace(self._clock)
-        self.exchange = Exchange(
-            client,
-            self.location,
-            self.book,
-            self.pace,
-            include_carbon=True,
-            utcnow=self._clock,
-        )
-        self.outbox = Outbox(self.exchange)
-        device = simulator.add_device(ACCOUNT)
-        owners = {IMPORT: self.location, EXPORT: self.location, DEVICE: device}
-        self.journal = Journal(
-            meters={
-                meter: _state(owner, "EXPORT" if meter == EXPORT else "IMPORT")
-                for meter, owner in owners.items()
-            }
-        )
+    simulator: FlatPeakSimulator
+    location: str
+    book: Book
+    journal: Journal
+    now: datetime
+    start = START  # what lies before it is not looked at
+
+    def __init__(self) -> None:
+        """Begin with nothing to send."""
         self.queued: dict[Key, Queued] = {}
 
-    def _clock(self) -> datetime:
-        """Return the time that the test has set."""
-        return self.now
+    @abstractmethod
+    async def cycle(self, at: datetime | None = None) -> list[LoggedRequest]:
+        """Do what the push does, and return the requests but for log-ins."""
 
     def queue(
         self,
@@ -100,6 +84,91 @@ class Desk:
         assert line is not None
         return line
 
+    async def live(
+        self,
+        until: datetime,
+        meters: Sequence[str] = METERS,
+        *,
+        step: timedelta = 5 * MINUTE,
+    ) -> list[LoggedRequest]:
+        """Let time pass, with a cycle each step and windows as they close."""
+        requests: list[LoggedRequest] = []
+        while self.now < until:
+            at = self.now + step
+            for meter in meters:
+                start = _floor(at) - WINDOW
+                if (meter, start) not in self.queued and start >= self.start:
+                    self.queue(meter, start)
+            requests += await self.cycle(at)
+        return requests
+
+    def submissions(self, key: Key) -> int:
+        """Return how often FlatPeak has stored a record."""
+        item = self.queued[key]
+        stream = self.journal.meters[item.meter].stream
+        return sum(
+            record.draft.owner == stream.owner
+            and record.draft.tariff_direction == stream.tariff_direction
+            and record.draft.start == item.window.start
+            and record.draft.end == item.window.end
+            for record in self.simulator.ledger.submissions
+        )
+
+    def assert_settled(self, *, without: Sequence[Key] = ()) -> None:
+        """Check that all is stored once, and booked with the money it is stored at."""
+        assert {key_of(item) for item in self.journal.outbox} == set(without)
+        for key in self.queued:
+            assert self.submissions(key) == (key not in without), key
+        for meter, state in self.journal.meters.items():
+            lines = self.book.between(meter, self.start, self.now)
+            assert sum(line.mwh for line in lines) == sum(
+                item.window.mwh
+                for key, item in self.queued.items()
+                if item.meter == meter and key not in without
+            )
+            stored = self.simulator.stored_cost(
+                state.stream.owner, self.start, self.now, state.stream.tariff_direction
+            )
+            assert sum((line.money or Decimal(0)) for line in lines) == stored
+
+
+class Desk(Counter):
+    """Drives an outbox as the push does, at a clock that the test moves."""
+
+    def __init__(
+        self, simulator: FlatPeakSimulator, client: FlatPeakClient, folder: Path
+    ) -> None:
+        """Begin with a location and a meter of each kind, and nothing to send."""
+        super().__init__()
+        self.now = START
+        self.simulator = simulator
+        simulator.clock = self._clock
+        self.location = simulator.add_location(ACCOUNT, tariff="daynight")
+        self.book = Book(folder, "entry")
+        self.pace = Pace(self._clock)
+        self.exchange = Exchange(
+            client,
+            self.location,
+            self.book,
+            self.pace,
+            include_carbon=True,
+            utcnow=self._clock,
+        )
+        self.outbox = Outbox(self.exchange)
+        device = simulator.add_device(ACCOUNT)
+        owners = {IMPORT: self.location, EXPORT: self.location, DEVICE: device}
+        self.journal = Journal(
+            meters={
+                meter: _state(owner, "EXPORT" if meter == EXPORT else "IMPORT")
+                for meter, owner in owners.items()
+            }
+        )
+
+    def _clock(self) -> datetime:
+        """Return the time that the test has set."""
+        return self.now
+
+    @override
     async def cycle(self, at: datetime | None = None) -> list[LoggedRequest]:
         """Do what the push does, and return the requests but for log-ins."""
         self.now = at or self.now
@@ -146,53 +215,6 @@ class Desk:
             facts=replace(facts, lag=max(facts.lag, result.lag)),
             outbox=result.apply(self.journal.outbox),
         )
-
-    async def live(
-        self,
-        until: datetime,
-        meters: Sequence[str] = METERS,
-        *,
-        step: timedelta = 5 * MINUTE,
-    ) -> list[LoggedRequest]:
-        """Let time pass, with a cycle each step and windows as they close."""
-        requests: list[LoggedRequest] = []
-        while self.now < until:
-            at = self.now + step
-            for meter in meters:
-                start = _floor(at) - WINDOW
-                if (meter, start) not in self.queued and start >= START:
-                    self.queue(meter, start)
-            requests += await self.cycle(at)
-        return requests
-
-    def submissions(self, key: Key) -> int:
-        """Return how often FlatPeak has stored a record."""
-        item = self.queued[key]
-        stream = self.journal.meters[item.meter].stream
-        return sum(
-            record.draft.owner == stream.owner
-            and record.draft.tariff_direction == stream.tariff_direction
-            and record.draft.start == item.window.start
-            and record.draft.end == item.window.end
-            for record in self.simulator.ledger.submissions
-        )
-
-    def assert_settled(self, *, without: Sequence[Key] = ()) -> None:
-        """Check that all is stored once, and booked with the money it is stored at."""
-        assert {key_of(item) for item in self.journal.outbox} == set(without)
-        for key in self.queued:
-            assert self.submissions(key) == (key not in without), key
-        for meter, state in self.journal.meters.items():
-            lines = self.book.between(meter, START, self.now)
-            assert sum(line.mwh for line in lines) == sum(
-                item.window.mwh
-                for key, item in self.queued.items()
-                if item.meter == meter and key not in without
-            )
-            stored = self.simulator.stored_cost(
-                state.stream.owner, START, self.now, state.stream.tariff_direction
-            )
-            assert sum((line.money or Decimal(0)) for line in lines) == stored
 
 
 def is_record(request: LoggedRequest) -> bool:

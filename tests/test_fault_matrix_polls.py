@@ -1,65 +1,98 @@
-"""Each fault at what only a poll asks: prices, the location, and devices.
+"""Each fault, at each endpoint that is polled, in each state of the outbox.
 
-The outbox is empty, or holds new and doubtful records of several meters.
+A home lives through all faults that one endpoint can have in one state, one after the
+other: each is a cell, and begins with an empty outbox at another hour. Time goes by in
+Home Assistant itself, so that what failed comes again by its own timers. FlatPeak keeps
+every copy, so that none is hidden.
+
+What a poll asks is only read, but for the making of a device: only there can a fault
+strike after the work is done.
 """
 
-from collections import Counter
+from collections import Counter as Count, defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Any, override
 
-from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigSubentry
+from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.flatpeak.book import Book
+from custom_components.flatpeak.const import CONF_METER_KEY
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
+from custom_components.flatpeak.exchange import Key
+from custom_components.flatpeak.journal import Journal
+from custom_components.flatpeak.metering import Anchor, Origin
 from custom_components.flatpeak.meters import device_reference_id, new_meter
 
-from .home import ACCOUNT, Home
+from .desk import DEVICE, EXPORT, IMPORT, METERS, MINUTE, WINDOW, Counter
+from .home import ACCOUNT, KEY, Home
+from .matrix import (
+    CERTAIN,
+    DONE,
+    DOUBTFUL,
+    END,
+    STATES,
+    be_impatient,
+    settle,
+)
 from .simulator import DEFAULT
-from .simulator.faults import FaultKind
-from .test_fault_matrix import CERTAIN, DONE, DOUBTFUL, be_impatient
+from .simulator.core import LoggedRequest
 
 BEGIN = datetime(2026, 11, 2, 8, tzinfo=UTC)
-SLOT = timedelta(minutes=5)
-GRID, SOLD = "sensor.grid_import", "sensor.grid_export"
-METERS = {GRID: ("import", "grid"), SOLD: ("export", "grid")}
-PLUG = "sensor.plug"
-# Each takes minutes to hours of the home's time: what is alike is tried once.
-KINDS = {"400", "403", "404", "429", "409", "422 pending_connect"}
-KINDS |= {"422 account_disabled", "500", "delay", "drop", "garbage", "empty"}
-FAULTS = {name: fault for name, fault in (CERTAIN | DOUBTFUL).items() if name in KINDS}
-MADE = {
-    name: fault for name, fault in DONE.items() if name.removesuffix(", done") in KINDS
-}
-BUSY = "several and one doubtful"
-LONGEST = 3 * timedelta(hours=1)
+SINCE = BEGIN - 2 * WINDOW  # first what others recorded, then a record of each meter
+AHEAD = timedelta(hours=1)
+PLUG = "plug"
+GRID = {IMPORT: "grid", EXPORT: "grid", DEVICE: "device", PLUG: "device"}
+NO_IMPORT = GRID | {IMPORT: "device"}
+NO_EXPORT = GRID | {EXPORT: "device"}
+READ = CERTAIN | DOUBTFUL
 
 pytestmark = pytest.mark.freeze_time(BEGIN)
 
 
-class House:
-    """A home that counts what it uses."""
+class House(Counter):
+    """A desk in a Home Assistant, where the coordinator does the work."""
 
-    def __init__(self, home: Home, *, busy: bool) -> None:
-        """Take a home; a busy one has records on their way when it is struck."""
+    def __init__(self, home: Home) -> None:
+        """Begin with a location that others record at, too."""
+        super().__init__()
         self.home = home
-        self.busy = busy
+        self.simulator = home.simulator
+        self.location = home.simulator.add_location(ACCOUNT, tariff="daynight")
         self.entry: MockConfigEntry
+        self.skip = 0  # requests that the fault of a cell spares
+        self.before: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
 
-    async def set_up(self) -> None:
-        """Begin with two meters."""
-        self.home.simulator.switches = DEFAULT.but(
-            {"overwrite": "never", "token_life": 1e6}
-        )
-        location = self.home.simulator.add_location(ACCOUNT, tariff="daynight")
-        for source in (*METERS, PLUG):
-            self.home.add_sensor(source)
-        self.entry = self.home.add_entry(location, METERS, window=5)
+    async def set_up(self, kinds: dict[str, str]) -> None:
+        """Set up a meter of each kind, each with a record that is stored."""
+        self.entry = self.home.new_entry(self.location, {}, window=15)
+        self.entry.add_to_hass(self.home.hass)
+        for key, kind in kinds.items():
+            self.home.add_sensor(f"sensor.{key}")
+            self.home.hass.config_entries.async_add_subentry(
+                self.entry, _meter(self.location, key, kind)
+            )
         await self.home.set_up(self.entry)
-        await self.live(2)
+        since = Anchor(end=BEGIN)  # what a meter has once it is read
+        meters = {k: replace(s, anchor=since) for k, s in self.journal.meters.items()}
+        self.journal = replace(self.journal, meters=meters)
+        self.start = BEGIN - WINDOW
+        for meter in METERS:
+            self.queue(meter, self.start)
+        for key, direction in (IMPORT, "IMPORT"), (EXPORT, "EXPORT"):
+            if kinds[key] != "grid":
+                self.simulator.add_record(
+                    self.location, SINCE, SINCE + WINDOW, 100, direction=direction
+                )
+        await self.cycle()
+        await self.go_on()
 
     @property
     def coordinator(self) -> FlatPeakCoordinator:
@@ -67,143 +100,257 @@ class House:
         coordinator: FlatPeakCoordinator = self.entry.runtime_data
         return coordinator
 
-    async def live(self, slots: int) -> None:
-        """Live slots, each with a push."""
-        start = dt_util.utcnow()
-        await self.home.live(start + (slots - 1) * SLOT, _use)
+    @property
+    def now(self) -> datetime:
+        """The time."""
+        return dt_util.utcnow()
 
-    async def make_busy(self) -> None:
-        """Leave doubtful and new records in the outbox."""
-        if self.busy:
-            self.home.simulator.fail("/costs/instant", kind=FaultKind.DROP)
-            await self.live(1)
-            assert self.coordinator.ledger.journal.outbox
+    @now.setter
+    def now(self, now: datetime) -> None:
+        self.home.freezer.move_to(now)
+
+    @property
+    def journal(self) -> Journal:
+        """What the coordinator knows."""
+        return self.coordinator.ledger.journal
+
+    @journal.setter
+    def journal(self, journal: Journal) -> None:
+        self.coordinator.ledger.journal = journal
+
+    @property
+    def book(self) -> Book:  # type: ignore[override] # only read
+        """The book on disk."""
+        return self.coordinator.ledger.book
+
+    @override
+    async def cycle(self, at: datetime | None = None) -> list[LoggedRequest]:
+        """Let the recorder say that it has run, and wait for the push."""
+        before = len(self.simulator.requests)
+        at = at or self.now + MINUTE
+        self.now = at - MINUTE
+        self.home.hass.bus.async_fire(EVENT_RECORDER_5MIN_STATISTICS_GENERATED)
+        await self.home.go_to(at)
+        return self.simulator.requests[before:]
+
+    def begin(self) -> None:
+        """Begin a cell: what waits for the user in the last one has never been."""
+        self.journal = replace(self.journal, outbox=())
+        self.queued.clear()
+        self.skip = 0
+        self.start = self.now - WINDOW - END
+
+    async def go_on(self) -> None:
+        """Let so much time go by that the next cell has some of its own, and a poll."""
+        end = self.now + (BEGIN - self.now) % WINDOW
+        await self.home.go_to(end + END + WINDOW)
+        assert self.coordinator.last_update_success
+
+    async def poll(self, *, full: bool) -> None:
+        """Poll now; a full one asks for everything, as on a new day."""
+        if full:
+            self.coordinator.poll.forget()
+        await self.coordinator.async_refresh()
 
     async def recover(self) -> None:
-        """Live on until nothing waits."""
-        begin = dt_util.utcnow()
-        await self.live(1)
-        while (
-            self.entry.state is not ConfigEntryState.LOADED
-            or not self.coordinator.last_update_success
-            or self.coordinator.ledger.journal.outbox
-        ):
-            assert dt_util.utcnow() < begin + LONGEST
-            await self.live(1)
+        """Live on, with a new key where one is asked for, until all is polled."""
+        for flow in self.entry.async_get_active_flows(self.home.hass, {SOURCE_REAUTH}):
+            await self.home.hass.config_entries.flow.async_configure(
+                flow["flow_id"], {"api_key": KEY}
+            )
+            await self.home.hass.async_block_till_done(wait_background_tasks=True)
+        await settle(self)
+        await self.go_on()
 
-    def check(self) -> None:
-        """Check energy and money of every meter, and that nothing is there twice."""
-        simulator = self.home.simulator
-        submissions = Counter(
+    def check(self, stuck: list[Key]) -> None:
+        """Check what is shown, besides what is in the books and at FlatPeak."""
+        self.assert_settled(without=stuck)
+        sums = self.stored()
+        for key in METERS:
+            stream = self.journal.meters[key].stream
+            shown = self.home.value("cost_this_month", key)
+            assert shown == sums[stream.owner, stream.tariff_direction]
+        bought, sold = (sums[self.location, way] for way in ("IMPORT", "EXPORT"))
+        assert self.home.value("cost_this_month") == bought - sold
+        copies = Count(
             (one.draft.owner, one.draft.tariff_direction, one.draft.start)
-            for one in simulator.ledger.submissions
+            for one in self.simulator.ledger.submissions
         )
-        assert set(submissions.values()) == {1}
-        for key in self.coordinator.meters:
-            state = self.coordinator.ledger.journal.meters[key]
-            stream = state.stream
-            stored = simulator.stored_cost(
-                stream.owner, BEGIN, dt_util.utcnow(), stream.tariff_direction
-            )
-            assert stored
-            assert self.home.value("cost_this_month", key) == stored
-            slots = sum(
-                (owner, direction) == (stream.owner, stream.tariff_direction)
-                for owner, direction, _ in submissions
-            )
-            energy = _use(BEGIN)[state.source] * 1000 * slots
-            assert self.home.value("energy_this_month", key) * 1000 == round(energy)
-            assert state.cut_until
-            assert dt_util.utcnow() - state.cut_until < 2 * SLOT
-        (grid,) = (m.key for m in self.coordinator.meters.values() if m.source == GRID)
-        until = self.coordinator.ledger.journal.meters[grid].cut_until
-        assert until
-        lived = (until - BEGIN) // SLOT - 1  # the first slot has no row before it
-        assert self.home.value("energy_this_month", grid) == lived * Decimal("0.08")
+        assert set(copies.values()) == {1}
+        devices = Count(d.reference_id for d in self.simulator.ledger.devices.values())
+        assert set(devices.values()) == {1}
+        plug = self.simulator.ledger.devices[self.journal.meters[PLUG].stream.owner]
+        assert plug.reference_id == device_reference_id(PLUG)
+
+    def stored(self) -> dict[tuple[str, str], Decimal]:
+        """Return what FlatPeak makes of all records, by owner and direction.
+
+        To price all of them anew in each cell would take longer than all the rest.
+        """
+        streams = [self.journal.meters[key].stream for key in METERS]
+        owners = {(one.owner, str(one.tariff_direction)) for one in streams}
+        owners |= {(self.location, "IMPORT"), (self.location, "EXPORT")}
+        cost = self.simulator.stored_cost
+        for owner, way in owners:
+            self.before[owner, way] += cost(owner, self.start, self.now, way)
+        return {
+            (owner, way): cost(owner, SINCE, BEGIN, way) + self.before[owner, way]
+            for owner, way in owners
+        }
 
 
-def _use(_: datetime) -> dict[str, float]:
-    return {GRID: 0.08, SOLD: 0.02, PLUG: 0.05}
-
-
-@pytest.fixture
-async def house(home: Home, request: pytest.FixtureRequest) -> House:
-    """Return a home that has been recorded for some minutes."""
-    house = House(home, busy=request.param == BUSY)
-    await house.set_up()
-    return house
-
-
-@pytest.mark.parametrize(
-    ("path", "house"),
-    [("/locations/*", "nothing"), ("/locations/*", BUSY), ("/prices/*", BUSY)],
-    indirect=["house"],
-)
-async def test_invariant_4_fault_matrix_polls(
-    house: House, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A poll that fails loses nothing, doubles nothing, and comes again."""
-    home = house.home
-    be_impatient(home.simulator, monkeypatch)
-    for fault in FAULTS.values():
-        await house.make_busy()
-        home.simulator.fail(path, **fault)
-        coordinator = house.coordinator
-        coordinator.pace.succeeded()
-        coordinator.poll.forget()
-        await coordinator.async_refresh()
-        assert not home.simulator.faults.waiting, fault
-        await house.recover()
-        house.check()
-
-
-@pytest.mark.parametrize(
-    ("method", "faults", "house"),
-    [("GET", FAULTS, "nothing"), ("POST", FAULTS | MADE, BUSY)],
-    indirect=["house"],
-    ids=["list", "make"],
-)
-async def test_invariant_4_fault_matrix_devices(
-    house: House,
-    method: str,
-    faults: dict[str, dict[str, Any]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A new meter has one device, however its making fails."""
-    home, hass = house.home, house.home.hass
-    be_impatient(home.simulator, monkeypatch)
-    for number, fault in enumerate(faults.values()):
-        await house.make_busy()
-        meter = _plug(house.entry.unique_id or "", number)
-        home.simulator.fail("/devices", method=method, **fault)
-        hass.config_entries.async_add_subentry(house.entry, meter)
-        await hass.config_entries.async_reload(house.entry.entry_id)
-        await hass.async_block_till_done(wait_background_tasks=True)
-        await house.recover()
-        assert not home.simulator.faults.waiting, fault
-        await house.live(2)
-        await house.recover()
-        reference = device_reference_id(str(meter.unique_id))
-        devices = home.simulator.ledger.devices.values()
-        assert [one.reference_id for one in devices].count(reference) == 1
-        house.check()
-        hass.config_entries.async_remove_subentry(house.entry, meter.subentry_id)
-        await hass.async_block_till_done(wait_background_tasks=True)
-
-
-def _plug(location: str, number: int) -> ConfigSubentry:
-    """Describe an appliance, each time another one of the same sensor."""
+def _meter(location: str, key: str, kind: str) -> ConfigSubentry:
+    """Describe a meter; the records of the states are those of its key."""
+    source = f"sensor.{key}"
     meter = new_meter(
         location,
-        PLUG,
-        registry_id=f"plug-{number}",
-        title="Plug",
-        direction="import",
-        kind="device",
+        source,
+        registry_id=None,
+        title=key,
+        direction="export" if key == EXPORT else "import",
+        kind=kind,
     )
     return ConfigSubentry(
         subentry_type=meter["subentry_type"],
+        subentry_id=source,
         title=meter["title"],
-        unique_id=meter["unique_id"],
-        data=MappingProxyType(meter["data"]),
+        unique_id=key,
+        data=MappingProxyType({**meter["data"], CONF_METER_KEY: key}),
     )
+
+
+async def _poll(house: House) -> None:
+    await house.poll(full=True)
+
+
+async def _poll_reports(house: House) -> None:
+    await house.poll(full=False)
+
+
+async def _push(house: House) -> None:
+    await house.cycle()
+
+
+async def _as_it_is(_: House) -> None:
+    """Ask for nothing more."""
+
+
+async def _without_token(house: House) -> None:
+    house.simulator.revoke_tokens()
+
+
+async def _with_a_wrong_clock(house: House) -> None:
+    """Let the last answer be from before the clock was set."""
+    clock = house.simulator.clock
+    house.simulator.clock = lambda: clock() - AHEAD
+    await house.coordinator.client.async_get_location_status(house.location)
+    house.simulator.clock = clock
+
+
+async def _with_other_prices(house: House) -> None:
+    """Let the sums differ, so that the records are looked at next."""
+    house.skip = 1
+    # More than the rounding of all records that a home has in the end.
+    house.simulator.settle(house.location, SINCE, BEGIN, change=Decimal("0.1"))
+
+
+async def _with_a_revision(house: House) -> None:
+    """Let a window have other energy than before, and no price yet."""
+    (line,) = house.book.between(IMPORT, BEGIN - WINDOW, BEGIN)
+    bare = replace(line, money=None, confidence=None, origin=Origin.REVISED)
+    await house.coordinator.ledger.async_book([(IMPORT, bare)])
+
+
+async def _with_a_look_before(house: House) -> None:
+    """Count the reports of the location: others are looked for last."""
+    before = len(house.simulator.requests)
+    await house.poll(full=True)
+    asked = [request.path for request in house.simulator.requests[before:]]
+    house.skip = asked.count(f"/costs/interval/{house.location}") - 1
+
+
+async def _with_a_new_meter(house: House) -> None:
+    meters = {key: s for key, s in house.journal.meters.items() if key != PLUG}
+    house.journal = replace(house.journal, meters=meters)
+
+
+async def _with_a_new_device(house: House) -> None:
+    owner = house.journal.meters[PLUG].stream.owner
+    del house.simulator.ledger.devices[owner]
+    await _with_a_new_meter(house)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """An endpoint, what lets it be asked, and the faults that it can have."""
+
+    path: str
+    trigger: Callable[[House], Awaitable[None]] = _as_it_is
+    ask: Callable[[House], Awaitable[None]] = _poll
+    faults: dict[str, dict[str, Any]] = field(default_factory=lambda: READ)
+    more: dict[str, Any] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=lambda: GRID)
+
+
+REPORT = "/costs/interval/*"
+ENDPOINTS = {
+    "login": Endpoint(path="/login", trigger=_without_token, more={"times": 1}),
+    "location": Endpoint(path="/locations/*"),
+    "status": Endpoint(
+        path="/locations/*/status", trigger=_with_a_wrong_clock, ask=_push
+    ),
+    "prices": Endpoint(path="/prices/*"),
+    "quote": Endpoint(path="/costs/instant", trigger=_with_a_revision),
+    "days": Endpoint(path=REPORT),
+    "records": Endpoint(path=REPORT, trigger=_with_other_prices),
+    "others": Endpoint(
+        path="/costs/interval/loc_*", trigger=_with_a_look_before, kinds=NO_EXPORT
+    ),
+    "totals": Endpoint(path=REPORT, ask=_poll_reports, kinds=NO_IMPORT),
+    "devices": Endpoint(
+        path="/devices", trigger=_with_a_new_meter, more={"method": "GET"}
+    ),
+    "new device": Endpoint(
+        path="/devices",
+        trigger=_with_a_new_device,
+        faults=READ | DONE,
+        more={"method": "POST"},
+    ),
+}
+
+
+@pytest.fixture
+def enable_statistics() -> bool:
+    """Leave the recorder's run to the test: no energy comes but what it queues."""
+    return False
+
+
+@pytest.fixture
+def house(home: Home) -> House:
+    """Return a house at a FlatPeak that keeps every copy."""
+    home.simulator.switches = DEFAULT.but({"overwrite": "never", "token_life": 1e7})
+    return House(home)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_invariant_4_fault_matrix_polls(
+    house: House, endpoint: str, state: str, subtests: pytest.Subtests
+) -> None:
+    """Energy and money are exact, nothing is stored twice, and nothing waits."""
+    what = ENDPOINTS[endpoint]
+    await house.set_up(what.kinds)
+    for fault, trouble in what.faults.items():
+        with subtests.test(fault):
+            house.begin()
+            stuck = await STATES[state](house)
+            await what.trigger(house)
+            await house.coordinator.ledger.async_write(house.journal)
+            how = trouble | {"skip": house.skip} | what.more
+            house.simulator.fail(what.path, **how)
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                be_impatient(house.simulator, monkeypatch)
+                await what.ask(house)
+            assert house.simulator.faults.waiting == []
+            await house.recover()
+            house.check(stuck)

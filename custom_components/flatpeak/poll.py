@@ -78,6 +78,7 @@ class Poll:
         self._offset = ROLLOVER + offset
         self._began = dt_util.utcnow()
         self._facts_of: date | None = None
+        self._looked_back: dict[str, date] = {}  # when at all days, by meter
         self._full_due: datetime | None = None
         self._memory = Memory()
         self._reports = {
@@ -125,6 +126,7 @@ class Poll:
     def forget(self) -> None:
         """Look at everything with the next poll, as on a new day."""
         self._full_due = self._facts_of = None
+        self._looked_back.clear()
 
     def wait(self, now: datetime) -> timedelta:
         """Return how long to wait for the next poll."""
@@ -177,18 +179,14 @@ class Poll:
         new_day = self._facts_of != local_date(now, self._ledger.zone)
         await self._learn_location(read=new_day or self._in_trouble)
         await self._ask_prices(now, anew=new_day)
-        zone = self._ledger.zone
-        today = local_date(now, zone)
-        self._facts_of = today
+        self._facts_of = local_date(now, self._ledger.zone)
         if new_day:
             await self._pusher.async_revise()
             await async_price(self._exchange, self._ledger)
-        yesterday = day_start(today - timedelta(days=1), zone)
-        since = yesterday - TRAILING if new_day else yesterday
         for key in self._meters:
-            await self._review(key, since, now)
+            await self._review(key, now)
             await self._ledger.async_book(rejudged(self._ledger.book, key, now))
-        await self._look_at_others(since, now)
+        await self._look_at_others(now)
         await self._let_go(now)
         if await self._hours.async_update(self._meters):
             await self._ledger.async_fold(now)
@@ -231,7 +229,15 @@ class Poll:
             if anew or not self.prices.reach(direction, now, until):
                 await self.prices.async_ask(direction, midnight, end)
 
-    async def _review(self, key: str, since: datetime, now: datetime) -> None:
+    def _since(self, key: str, now: datetime) -> datetime:
+        """Return from when to look: once a day at all that may still change."""
+        zone = self._ledger.zone
+        today = local_date(now, zone)
+        yesterday = day_start(today - timedelta(days=1), zone)
+        looked = self._looked_back.get(key) == today
+        return yesterday if looked else yesterday - TRAILING
+
+    async def _review(self, key: str, now: datetime) -> None:
         """Look at a meter's records again; what is wrong with one is not with all."""
         stream = self._ledger.journal.meters[key].stream
         # The report of a device that is gone is empty, which would look like a loss.
@@ -245,7 +251,7 @@ class Poll:
                 key,
                 self._ledger.journal,
                 self._ledger.book,
-                since,
+                self._since(key, now),
                 now=now,
                 began=self._began,
                 zone=self._ledger.zone,
@@ -267,8 +273,9 @@ class Poll:
         changed = replace(journal, facts=facts, outbox=(*journal.outbox, *review.again))
         if changed != journal:
             await self._ledger.async_write(changed)
+        self._looked_back[key] = local_date(now, self._ledger.zone)
 
-    async def _look_at_others(self, since: datetime, now: datetime) -> None:
+    async def _look_at_others(self, now: datetime) -> None:
         """Look for others' records where no meter of ours records on the location."""
         for direction in TariffDirection.IMPORT, TariffDirection.EXPORT:
             key = others_key(direction)
@@ -282,7 +289,7 @@ class Poll:
                     direction,
                     self._ledger.journal,
                     self._ledger.book,
-                    since,
+                    self._since(key, now),
                     now=now,
                     zone=self._ledger.zone,
                     grid=grid_keys(self._meters.values(), direction),
@@ -292,6 +299,7 @@ class Poll:
                 self._pace.failed(error, self._location_id, direction)
                 continue
             await self._ledger.async_book(lines)
+            self._looked_back[key] = local_date(now, self._ledger.zone)
 
     def _asks_for_others(self, direction: TariffDirection) -> bool:
         """Return whether others may have recorded where no meter of ours looks."""
