@@ -153,7 +153,7 @@ def test_meters_in_another_order_keep_their_records(
     path: Path, file: JournalFile
 ) -> None:
     """Records name their meter by its place, on disk and in memory the same."""
-    other = replace(BASE, meters=dict(reversed(BASE.meters.items())))
+    other = replace(BASE, meters={key: BASE.meters[key] for key in reversed(KEYS)})
     file.write(other)
     new = replace(other, outbox=(*BASE.outbox, queued(1, KEYS[1])))
     file.write(new)
