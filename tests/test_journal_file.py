@@ -149,6 +149,17 @@ def test_invariant_4_nothing_is_added_without_fsync(
     assert b"\n" not in path.read_bytes()
 
 
+def test_meters_in_another_order_keep_their_records(
+    path: Path, file: JournalFile
+) -> None:
+    """Records name their meter by its place, on disk and in memory the same."""
+    other = replace(BASE, meters={key: BASE.meters[key] for key in reversed(KEYS)})
+    file.write(other)
+    new = replace(other, outbox=(*BASE.outbox, queued(1, KEYS[1])))
+    file.write(new)
+    assert read_journal(path) == new
+
+
 def test_another_file_in_its_place_is_not_added_to(
     path: Path, file: JournalFile
 ) -> None:
