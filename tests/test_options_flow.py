@@ -177,7 +177,7 @@ async def test_cards(home: Home, entry: MockConfigEntry) -> None:
         ("device_card", LATE, "Utility"),
         ("grid_card", GRID, "Grid import"),
     ):
-        card = parse_yaml(dump(shown[field]))
+        card: Any = parse_yaml(dump(shown[field]))
         assert card == shown[field]
         assert card["title"] == title
         assert card["entities"] == [{"entity": recorded.id(source), "name": title}]
