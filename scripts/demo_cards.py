@@ -1,5 +1,6 @@
 """A dashboard with the cost sensors, built from the registries."""
 
+from collections.abc import Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -18,12 +19,15 @@ TILES = (
 COST_TODAY = "cost_today"
 
 
-def dashboard(entities: list[Json], devices: list[Json]) -> Json:
+def dashboard(
+    entities: list[Json], devices: list[Json], statistics: Sequence[str]
+) -> Json:
     """Return a dashboard's configuration: a section for each device.
 
     Args:
         entities: The integration's enabled entities, as the registry lists them.
         devices: Home Assistant's devices, in the order of the sections.
+        statistics: The ids of what meters cost.
     """
     sections = [
         section(str(device["name_by_user"] or device["name"]), own)
@@ -38,7 +42,7 @@ def dashboard(entities: list[Json], devices: list[Json]) -> Json:
         "path": "costs",
         "type": "sections",
         "max_columns": 3,
-        "sections": [*sections, graph(costs)],
+        "sections": [*sections, graph(costs), past(statistics)],
     }
     return {"views": [view]}
 
@@ -63,4 +67,19 @@ def graph(costs: list[str]) -> Json:
         "grid_options": {"columns": "full"},
     }
     heading = {"type": "heading", "heading": "Costs so far today"}
+    return {"type": "grid", "column_span": 3, "cards": [heading, card]}
+
+
+def past(statistics: Sequence[str]) -> Json:
+    """Return what each day cost, by meter."""
+    card = {
+        "type": "statistics-graph",
+        "period": "day",
+        "stat_types": ["change"],
+        "chart_type": "bar",
+        "days_to_show": 14,
+        "entities": [{"entity": statistic_id} for statistic_id in statistics],
+        "grid_options": {"columns": "full"},
+    }
+    heading = {"type": "heading", "heading": "Costs of each day"}
     return {"type": "grid", "column_span": 3, "cards": [heading, card]}

@@ -36,11 +36,10 @@ async def set_up(ha: Client, api: Json) -> None:
     Raises:
         CommandError: Home Assistant refuses something.
     """
+    house = {
+        entity["unique_id"]: entity["entity_id"] for entity in await entities(ha, HOUSE)
+    }
     if not await ha("config_entries/get", domain=DOMAIN):
-        house = {
-            entity["unique_id"]: entity["entity_id"]
-            for entity in await entities(ha, HOUSE)
-        }
         await ha("energy/save_prefs", **energy_preferences(house))
         await ha.flow(DOMAIN, account(api), meters(house))
         await until_loaded(ha)
@@ -48,13 +47,18 @@ async def set_up(ha: Client, api: Json) -> None:
         await ha("energy/save_prefs", **energy_preferences(house, costs))
         await fetch_past(ha)
     await until_loaded(ha)
+    await show_costs(ha, await cost_statistics(ha, api, house))
+
+
+async def show_costs(ha: Client, costs: Json) -> None:
+    """Make the cost dashboard, or bring it up to date."""
     dashboards = await ha("lovelace/dashboards/list")
     if PATH not in [one["url_path"] for one in dashboards]:
         title = "Energy costs"
         icon = "mdi:cash-clock"
         await ha("lovelace/dashboards/create", url_path=PATH, title=title, icon=icon)
     listed = await ha("config/device_registry/list")
-    config = dashboard(await entities(ha, DOMAIN), listed)
+    config = dashboard(await entities(ha, DOMAIN), listed, list(costs.values()))
     await ha("lovelace/config/save", url_path=PATH, config=config)
 
 

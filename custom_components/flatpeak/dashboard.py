@@ -14,7 +14,7 @@ from .const import DIRECTION_EXPORT, DIRECTION_IMPORT, DOMAIN, KIND_GRID
 from .issues import Issue, async_set_issue
 from .journal import Facts
 from .meters import Meter
-from .series import Known, cost_name, statistic_id
+from .series import Known, cost_meta, statistic_id
 from .source_watch import present_source
 
 ENERGY_SETTINGS = "https://my.home-assistant.io/redirect/config_energy/"
@@ -61,11 +61,9 @@ async def async_check_dashboard(
     manager = await async_get_manager(hass)
     preferences: Preferences = {**(manager.data or {})}
     currency = None if facts.live_mode is False else facts.currency
-    known = await get_instance(hass).async_add_executor_job(_known, hass)
-    costs = {
-        meter.key: cost_name(location_id, meter.key, currency, known)
-        for meter in meters
-    }
+    known = await async_known(hass)
+    metas = {m.key: cost_meta(location_id, m.key, currency, known) for m in meters}
+    costs = {key: meta["name"] if meta else None for key, meta in metas.items()}
     async_set_issue(hass, entry, Issue.CURRENCY, _of_currency(hass, currency))
     resetting = _of_sensors(hass, entry, location_id, meters, preferences, costs)
     async_set_issue(hass, entry, Issue.DASHBOARD_SENSOR, resetting)
@@ -74,9 +72,11 @@ async def async_check_dashboard(
         async_set_issue(hass, entry, Issue.DASHBOARD_COST, without, meter)
 
 
-def _known(hass: HomeAssistant) -> Known:
-    """Return what the recorder knows of our statistics. Blocking."""
-    found = get_metadata(hass, statistic_source=DOMAIN)
+async def async_known(hass: HomeAssistant) -> Known:
+    """Return what the recorder knows of our statistics."""
+    found = await get_instance(hass).async_add_executor_job(
+        lambda: get_metadata(hass, statistic_source=DOMAIN)
+    )
     return {identity: meta for identity, (_, meta) in found.items()}
 
 

@@ -78,8 +78,14 @@ def issue_id(entry_id: str, issue: Issue, meter: str = LOCATION) -> str:
 @callback
 def learn_more_url(hass: HomeAssistant, issue: Issue) -> str:
     """Return the section of the documentation that explains an issue."""
+    return documentation_url(hass, f"repairs.md#{issue}")
+
+
+@callback
+def documentation_url(hass: HomeAssistant, page: str) -> str:
+    """Return the address of a page of the documentation."""
     base = async_get_loaded_integration(hass, DOMAIN).documentation
-    return f"{base}/blob/HEAD/docs/repairs.md#{issue}"
+    return f"{base}/blob/HEAD/docs/{page}"
 
 
 @callback

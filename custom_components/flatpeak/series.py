@@ -65,14 +65,14 @@ def cost_id(location_id: str, meter: str, currency: str | None = None) -> str:
     return f"{base}_{slugify(currency)}" if currency else base
 
 
-def cost_name(
+def cost_meta(
     location_id: str, meter: str, currency: str | None, known: Known
-) -> str | None:
-    """Return what the cost of a meter in a currency is called; None: there is none."""
+) -> StatisticMetaData | None:
+    """Return the cost of a meter in a currency; None: there is none."""
     ids = cost_id(location_id, meter), cost_id(location_id, meter, currency)
     found = [known[identity] for identity in ids if identity in known]
-    names = (m["name"] for m in found if m["unit_of_measurement"] == currency)
-    return next(names, None) if currency else None
+    metas = (meta for meta in found if meta["unit_of_measurement"] == currency)
+    return next(metas, None) if currency else None
 
 
 def all_series(

@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
+import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from homeassistant.util.yaml import parse_yaml
 from playwright.async_api import Page, expect
 import pytest
 import pytest_asyncio
@@ -14,18 +16,20 @@ import pytest_asyncio
 from scripts.demo_setup import (
     DOMAIN,
     HOUSE,
+    PATH,
     cost_statistics,
     energy_preferences,
     entities,
     fetch_past,
     meters,
+    show_costs,
     until_loaded,
 )
 from tests.rig.browser import browser, quiet
 from tests.rig.process import HomeAssistant
 from tests.simulator import FlatPeakSimulator, day_start
 
-from .conftest import ACCOUNT, HOME_ID, KEY, SCREENSHOTS
+from .conftest import ACCOUNT, HOME_ID, KEY, SCREENSHOTS, Screen
 
 pytestmark = [
     pytest.mark.e2e,
@@ -33,12 +37,15 @@ pytestmark = [
     pytest.mark.usefixtures("socket_enabled"),
 ]
 
+INTEGRATION = f"/config/integrations/integration/{DOMAIN}"
 RECORDER_RUN = "/api/events/recorder_5min_statistics_generated"
 PROGRESS = "sensor.home_history_fetched"
 DAYS = 9  # whole days of which the house has a past
 FETCHED_SECONDS = 300
 REVIEWED_SECONDS = 60
 CENT = Decimal("0.01")
+STEPS = 60  # of the mouse across a graph: several for each day
+AMOUNT = re.compile(r"^(.+) \(change\): ([\d.]+)\sGBP$")
 
 type Json = dict[str, Any]
 
@@ -62,6 +69,7 @@ async def statistics(
         await until_loaded(ha)
         costs = await cost_statistics(ha, {"location_id": HOME_ID}, house)
         await ha("energy/save_prefs", **energy_preferences(house, costs))
+        await show_costs(ha, costs)
         await ha.rest("POST", RECORDER_RUN, {})
         await fetch_past(ha)
 
@@ -88,13 +96,31 @@ def past_days(simulator: FlatPeakSimulator) -> list[datetime]:
     return [day_start(today - timedelta(days=n), there) for n in range(DAYS, -1, -1)]
 
 
-def account_of(simulator: FlatPeakSimulator, direction: str) -> list[Decimal]:
+def account_of(
+    simulator: FlatPeakSimulator, direction: str, owner: str = HOME_ID
+) -> list[Decimal]:
     """Return what each past day cost, by FlatPeak's exact account."""
     days = past_days(simulator)
     return [
-        simulator.stored_cost(HOME_ID, start, end, direction)
+        simulator.stored_cost(owner, start, end, direction)
         for start, end in pairwise(days)
     ]
+
+
+async def accounts_by_title(
+    home: HomeAssistant, simulator: FlatPeakSimulator
+) -> dict[str, list[Decimal]]:
+    """Return what each past day cost, for each meter by its title."""
+    async with home.client() as ha:
+        (entry,) = await ha("config_entries/get", domain=DOMAIN)
+        listed = await ha("config_entries/subentries/list", entry_id=entry["entry_id"])
+    devices = {one.reference_id: one.id for one in simulator.ledger.devices.values()}
+    result = {}
+    for meter in listed:
+        owner = devices.get(f"ha-{meter['unique_id']}", HOME_ID)
+        direction = "EXPORT" if "export" in meter["title"] else "IMPORT"
+        result[meter["title"]] = account_of(simulator, direction, owner)
+    return result
 
 
 async def shown_by_statistics(
@@ -154,6 +180,92 @@ async def test_the_past_in_the_energy_dashboard(
         await page.get_by_text("Last 30 days", exact=True).click()
         await quiet(page, 1500)
         await page.screenshot(path=SCREENSHOTS / "31-energy-month.png")
+    assert home.problems(DOMAIN) == []
+
+
+async def tooltips(page: Page, picture_of: str) -> dict[str, dict[str, Decimal]]:
+    """Move the mouse across the graph of costs; return what it shows of each day."""
+    graph = page.locator("hui-statistics-graph-card ha-chart-base")
+    await graph.scroll_into_view_if_needed()
+    box = await graph.bounding_box()
+    assert box is not None
+    tooltip = graph.locator(".chart > div:has(ha-chart-tooltip-marker)")
+    found = {}
+    for step in range(STEPS):
+        x = box["x"] + box["width"] * (step + 0.5) / STEPS
+        await page.mouse.move(x, box["y"] + box["height"] / 2)
+        await page.wait_for_timeout(100)
+        if await tooltip.count():
+            day, *lines = (await tooltip.inner_text()).splitlines()
+            if day == picture_of:
+                await page.screenshot(path=SCREENSHOTS / "33-tooltip.png")
+            found[day] = dict(amount(line) for line in lines)
+    return found
+
+
+def amount(line: str) -> tuple[str, Decimal]:
+    """Return name and money of a tooltip's line: Heat pump (change): 3.49 GBP."""
+    match = AMOUNT.match(line.strip())
+    assert match, line
+    return match[1], Decimal(match[2])
+
+
+async def test_the_tooltip_of_past_days(
+    home: HomeAssistant, simulator: FlatPeakSimulator, statistics: Json
+) -> None:
+    """The tooltip of each past day is FlatPeak's account of each meter, to the cent."""
+    exact = await accounts_by_title(home, simulator)
+    assert len(exact) == 5
+    days = [f"{day:%-d %B %Y}" for day in past_days(simulator)[:DAYS]]
+    async with browser(home, height=1300, timezone=zone(simulator).key) as page:
+        await page.goto(f"/{PATH}")
+        await quiet(page, 2000)
+        shown = await tooltips(page, picture_of=days[-1])
+    names = {title: cost_name(title) for title in exact}
+    for number, day in enumerate(days):
+        found = shown[day]
+        assert found.keys() == set(names.values())
+        for title, name in names.items():
+            # Half a cent may be rounded either way.
+            assert abs(found[name] - exact[title][number]) <= CENT / 2
+    assert home.problems(DOMAIN) == []
+
+
+def cost_name(title: str) -> str:
+    """Return what the cost statistic of a meter is called."""
+    word = "compensation" if "export" in title else "cost"
+    return f"{title} \N{EN DASH} {word} (FlatPeak)"
+
+
+async def test_a_card_to_copy(
+    home: HomeAssistant, simulator: FlatPeakSimulator, statistics: Json
+) -> None:
+    """The options show a card of what appliances cost; a dashboard shows its graph."""
+    async with browser(home, timezone=zone(simulator).key) as page:
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        screen = Screen(page)
+        await screen.go(INTEGRATION)
+        await page.get_by_label("Configure", exact=True).first.click()
+        await expect(screen.dialog).to_contain_text("Show costs on a dashboard")
+        await screen.dialog.locator("ha-switch").last.click()
+        await screen.press("Submit")
+        await expect(screen.dialog).to_contain_text("What appliances cost")
+        await screen.show("34-card-to-copy")
+        copy = screen.dialog.get_by_role("button", name="Copy to clipboard")
+        await copy.first.click()
+        card = parse_yaml(await page.evaluate("navigator.clipboard.readText()"))
+        await screen.press("Submit")
+        await expect(screen.dialog).to_contain_text("successfully saved")
+        async with home.client() as ha:
+            view = {"title": "Appliances", "cards": [card]}
+            await ha("lovelace/config/save", url_path=PATH, config={"views": [view]})
+        await screen.go(f"/{PATH}")
+        graph = page.locator("hui-statistics-graph-card")
+        await expect(graph).to_contain_text("What appliances cost")
+        for appliance in ("Heat pump", "EV charger", "Washing machine"):
+            await expect(graph).to_contain_text(f"House {appliance} energy")
+        await screen.show("35-card-copied")
+        assert screen.complaints == []
     assert home.problems(DOMAIN) == []
 
 
