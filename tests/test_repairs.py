@@ -10,6 +10,7 @@ import re
 from unittest.mock import Mock
 
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -166,8 +167,10 @@ async def test_decision_that_cannot_be_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where the disk is full the form says so, and the question stays."""
-    full = OSError("No space left on device")
-    monkeypatch.setattr("homeassistant.util.file.AtomicWriter", Mock(side_effect=full))
+    monkeypatch.setattr(
+        "custom_components.flatpeak.journal_file.JournalFile.write",
+        Mock(side_effect=HomeAssistantError("No space left on device")),
+    )
     result = await answer(home, hass_client, entry, "accept")
     assert (result["type"], result["reason"]) == ("abort", "books_not_written")
     identity = issue_id(entry.entry_id, Issue.QUARANTINE, meter_key(entry))
