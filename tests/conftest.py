@@ -1,6 +1,7 @@
 """What the Home Assistant tests share: a real recorder, and FlatPeak over HTTP."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+import json
 import logging
 from pathlib import Path
 
@@ -15,6 +16,33 @@ from .simulator import FlatPeakSimulator
 
 # The plugin lets every statement be logged, which takes longer than executing it.
 logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Ask of each module what `--cov-fail-under` asks of all together."""
+    result = yield
+    config = session.config
+    least = config.getoption("cov_fail_under", None)
+    if least is None or config.option.collectonly:
+        return result
+    report = config.rootpath / ".coverage.json"
+    config.pluginmanager.getplugin("_cov").cov_controller.cov.json_report(
+        outfile=str(report)
+    )
+    files = json.loads(report.read_text())["files"]
+    report.unlink()
+    low = {
+        name: file["summary"]["percent_covered"]
+        for name, file in files.items()
+        if file["summary"]["percent_covered"] < least
+    }
+    for name, percent in low.items():
+        config.pluginmanager.getplugin("terminalreporter").write_line(
+            f"{name}: {percent:.1f} % covered is less than {least:g} %", red=True
+        )
+    session.testsfailed += bool(low)
+    return result
 
 
 @pytest.fixture
