@@ -98,13 +98,15 @@ async def cost_statistics(ha: Client, api: Json, house: Json) -> Json:
     listed = await ha("config_entries/subentries/list", entry_id=entry["entry_id"])
     keys = {meter["title"]: meter["unique_id"] for meter in listed}
     names = {
-        state["entity_id"]: state["attributes"].get("friendly_name")
+        state["entity_id"]: state["attributes"].get("friendly_name", "")
         for state in await ha("get_states")
     }
+    # An appliance's meter is called what the appliance is called.
+    titles = {id_: names.get(id_, "").removesuffix(" Energy") for id_ in house.values()}
     return {
-        entity_id: f"{DOMAIN}:{api['location_id']}_{keys[names[entity_id]]}_cost"
-        for entity_id in house.values()
-        if names.get(entity_id) in keys
+        entity_id: f"{DOMAIN}:{api['location_id']}_{keys[title]}_cost"
+        for entity_id, title in titles.items()
+        if title in keys
     }
 
 

@@ -75,19 +75,25 @@ def power(meter: str, name: str) -> HouseSensorDescription:
     )
 
 
+# What is not named here is measured by the house itself.
+APPLIANCES = {
+    "heat_pump": "Heat pump",
+    "ev_charger": "EV charger",
+    "washing_machine": "Washing machine",
+}
 SENSORS = (
     energy("grid_import", "Grid import"),
     energy("grid_export", "Grid export"),
     energy("solar", "Solar inverter energy"),
-    energy("heat_pump", "Heat pump energy"),
-    energy("ev_charger", "EV charger energy"),
-    energy("washing_machine", "Washing machine energy"),
+    energy("heat_pump", "Energy"),
+    energy("ev_charger", "Energy"),
+    energy("washing_machine", "Energy"),
     power("grid_import", "Grid import power"),
     power("grid_export", "Grid export power"),
     power("solar", "Solar inverter power"),
-    power("heat_pump", "Heat pump power"),
-    power("ev_charger", "EV charger power"),
-    power("washing_machine", "Washing machine power"),
+    power("heat_pump", "Power"),
+    power("ev_charger", "Power"),
+    power("washing_machine", "Power"),
 )
 
 
@@ -106,11 +112,15 @@ class HouseSensor(SensorEntity):
     entity_description: HouseSensorDescription
     _attr_has_entity_name = True
     _attr_should_poll = False
-    _attr_device_info = DeviceInfo(identifiers={(DOMAIN, "house")}, name="House")
 
     def __init__(self, house: House, description: HouseSensorDescription) -> None:
         """Take a meter of the house."""
         self.entity_description = description
+        appliance = APPLIANCES.get(description.meter)
+        device = description.meter if appliance else "house"
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, device)}, name=appliance or "House"
+        )
         self._attr_unique_id = description.key
         self._house = house
         self._read(dt_util.utcnow())
