@@ -703,7 +703,9 @@ async def test_reauthentication(
 ) -> None:
     """A new key is tried, stored and used; until it is good, nothing changes."""
     result = await entry.start_reauth_flow(hass)
-    assert "Exampleton" in _assert_form(result, "reauth_confirm")
+    text = _assert_form(result, "reauth_confirm")
+    assert "Exampleton" in text
+    assert f"the same account ({ACCOUNT})" in text
     result = await _enter(hass, result, {"api_key": "sk_live_wrong"})
     _assert_form(result, "reauth_confirm", {"base": "invalid_auth"})
     simulator.fail("/login", times=None, **fault)

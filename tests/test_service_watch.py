@@ -383,6 +383,18 @@ async def pass_time(home: Home, until: datetime) -> None:
     await home.live(until + 15 * MINUTE, use)
 
 
+async def test_a_poll_tells_at_once(home: Home, entry: MockConfigEntry) -> None:
+    """Neither the message nor its end waits for the recorder's next run."""
+    cure = price("no_tariff_connected", "EXPORT")(home, entry.unique_id or "")
+    await home.hass.config_entries.async_reload(entry.entry_id)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert open_issues(home.hass, entry) == [(Issue.NO_TARIFF, LOCATION)]
+    cure()
+    await home.hass.config_entries.async_reload(entry.entry_id)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert open_issues(home.hass, entry) == []
+
+
 async def test_it_is_known_after_a_restart(home: Home, entry: MockConfigEntry) -> None:
     """Since when a price is missing is in the outbox."""
     cure = price("pending_connect", "IMPORT")(home, entry.unique_id or "")

@@ -238,6 +238,7 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Ask for a new key of the same account and try it."""
         entry = self._get_reauth_entry()
+        self._placeholders["account_id"] = entry.data[CONF_ACCOUNT_ID]
         errors: dict[str, str] = {}
         if user_input is not None:
             update = {CONF_API_KEY: user_input[CONF_API_KEY].strip()}

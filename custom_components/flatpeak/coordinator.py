@@ -44,7 +44,7 @@ from .journal import of_meters
 from .ledger import Ledger
 from .metering import Anchor, next_day_start
 from .meters import Meter
-from .notices import async_show
+from .notices import async_show, async_show_service
 from .outbox import Outbox
 from .pace import EVERYTHING, PRICE_PAUSE, Pace
 from .poll import REPORT_EVERY, Poll
@@ -224,6 +224,12 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self._fail("poll", failure.translation_key)
             raise
         self._fail("poll", None)
+        async_show_service(
+            self.hass,
+            self.config_entry,
+            self.meters.values(),
+            watch_service(self._view()),
+        )
         return self._take_snapshot()
 
     async def _async_poll(self) -> None:

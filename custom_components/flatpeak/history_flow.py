@@ -68,7 +68,7 @@ class HistorySteps(OptionsFlow):
                 "start": self._start.isoformat(),
                 "records": str(sum(each.records for each in previews)),
                 "requests": str(sum(each.requests for each in previews)),
-                "table": _table(coordinator, previews),
+                "table": _rows(coordinator, previews),
             },
         )
 
@@ -183,12 +183,12 @@ def _default_day(coordinator: FlatPeakCoordinator) -> date:
     return local_date(default_start(dt_util.utcnow(), zone), zone)
 
 
-def _table(coordinator: FlatPeakCoordinator, previews: Sequence[Preview]) -> str:
-    """Return previews as a table in Markdown."""
+def _rows(coordinator: FlatPeakCoordinator, previews: Sequence[Preview]) -> str:
+    """Return previews as rows of a table in Markdown."""
     zone = coordinator.ledger.zone
     rows = [
         f"| {coordinator.meters[each.meter].title} | {each.records}"
         f" | {local_date(each.start, zone) if each.start else '-'} |"
         for each in previews
     ]
-    return "\n".join(["| | | |", "|:--|--:|:--|", *rows])
+    return "\n".join(rows)

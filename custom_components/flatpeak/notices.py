@@ -44,8 +44,7 @@ def async_show(
     wrong = ahead and {"minutes": f"{ahead / timedelta(minutes=1):+.0f}"}
     async_set_issue(hass, entry, Issue.CLOCK, wrong or None)
     async_forget_meters(hass, entry, [meter.key for meter in meters])
-    for issue in SERVICE_ISSUES:
-        async_set_issue(hass, entry, issue, service.problems.get((issue, LOCATION)))
+    async_show_service(hass, entry, meters, service)
     for meter in meters:
         figures: Mapping[Issue, Mapping[str, str] | None] = {
             Issue.QUARANTINE: _of_quarantine(held_records(journal, meter.key), meter),
@@ -59,14 +58,27 @@ def async_show(
         }
         for issue in METER_ISSUES:
             async_set_issue(hass, entry, issue, figures.get(issue), meter)
-        for issue in DEVICE_ISSUES:
-            lasting = service.problems.get((issue, meter.key))
-            async_set_issue(hass, entry, issue, lasting, meter)
         state = journal.meters.get(meter.key)
         problem = source_problem(hass, meter, state, now, gone)
         for issue in SOURCE_ISSUES:
             source = {"source": meter.source} if issue is problem else None
             async_set_issue(hass, entry, issue, source, meter)
+
+
+@callback
+def async_show_service(
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    meters: Collection[Meter],
+    service: Service,
+) -> None:
+    """Raise and clear what is about FlatPeak's side: a poll may tell of it, too."""
+    for issue in SERVICE_ISSUES:
+        async_set_issue(hass, entry, issue, service.problems.get((issue, LOCATION)))
+    for meter in meters:
+        for issue in DEVICE_ISSUES:
+            lasting = service.problems.get((issue, meter.key))
+            async_set_issue(hass, entry, issue, lasting, meter)
 
 
 def _of_quarantine(held: Sequence[Queued], meter: Meter) -> Mapping[str, str] | None:

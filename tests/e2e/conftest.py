@@ -27,6 +27,7 @@ KEY, NEW_KEY = "sk_live_example", "sk_live_another"
 HOME_ID, COTTAGE_ID = "loc_home", "loc_cottage"
 SENT_BEFORE_KILL = 12
 SCREENSHOTS = ROOT / "screenshots"
+TOO_WIDE = Path(__file__).with_name("too_wide.js").read_text(encoding="utf-8")
 
 # A busy machine is slow; nobody waits longer than it takes.
 expect.set_options(timeout=20_000)
@@ -35,9 +36,10 @@ expect.set_options(timeout=20_000)
 class Screen:
     """What a person sees and does; each picture is kept."""
 
-    def __init__(self, page: Page) -> None:
-        """Listen to the page's complaints."""
+    def __init__(self, page: Page, walk: str = "") -> None:
+        """Listen to the page's complaints; pictures begin with the walk's name."""
         self.page = page
+        self._walk = walk
         self.complaints: list[str] = []
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -66,11 +68,12 @@ class Screen:
         await quiet(self.page)
 
     async def show(self, name: str) -> None:
-        """Take a picture once all that moves has come to rest."""
+        """Take a picture once all that moves has come to rest; all of it must fit."""
         await quiet(self.page)
         await self.page.screenshot(
-            path=SCREENSHOTS / f"{name}.png", animations="disabled"
+            path=SCREENSHOTS / f"{self._walk}{name}.png", animations="disabled"
         )
+        assert await self.page.evaluate(TOO_WIDE) == [], name
 
     async def press(self, name: str) -> None:
         """Press a button."""

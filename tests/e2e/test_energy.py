@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 import re
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from homeassistant.util.yaml import parse_yaml
@@ -30,6 +29,7 @@ from tests.rig.process import HomeAssistant
 from tests.simulator import FlatPeakSimulator, day_start
 
 from .conftest import ACCOUNT, HOME_ID, KEY, SCREENSHOTS, Screen
+from .steps import INTEGRATION, PUSH_SECONDS, RATE, Json, push, states, until_valued
 
 pytestmark = [
     pytest.mark.e2e,
@@ -37,8 +37,6 @@ pytestmark = [
     pytest.mark.usefixtures("socket_enabled"),
 ]
 
-INTEGRATION = f"/config/integrations/integration/{DOMAIN}"
-RECORDER_RUN = "/api/events/recorder_5min_statistics_generated"
 PROGRESS = "sensor.home_history_fetched"
 DAYS = 9  # whole days of which the house has a past
 FETCHED_SECONDS = 300
@@ -46,8 +44,6 @@ REVIEWED_SECONDS = 60
 CENT = Decimal("0.01")
 STEPS = 60  # of the mouse across a graph: several for each day
 AMOUNT = re.compile(r"^(.+) \(change\): ([\d.]+)\sGBP$")
-
-type Json = dict[str, Any]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -70,12 +66,13 @@ async def statistics(
         costs = await cost_statistics(ha, {"location_id": HOME_ID}, house)
         await ha("energy/save_prefs", **energy_preferences(house, costs))
         await show_costs(ha, costs)
-        await ha.rest("POST", RECORDER_RUN, {})
+        await push(home)
+        # The past ends where the first push has begun.
+        await until_valued(home, RATE, seconds=PUSH_SECONDS)
         await fetch_past(ha)
 
         async def fetched() -> bool:
-            states = {one["entity_id"]: one["state"] for one in await ha("get_states")}
-            return states.get(PROGRESS) == "100"
+            return (await states(home)).get(PROGRESS) == "100"
 
         await home.process.until("fetched", fetched, FETCHED_SECONDS)
         yield {

