@@ -188,6 +188,21 @@ def test_another_file_in_its_place_is_not_added_to(
     assert read_journal(path) == longer(2)
 
 
+def test_another_file_of_the_same_size_is_not_added_to(
+    path: Path, file: JournalFile
+) -> None:
+    """A copy may be a digit apart, and in the place of the same file."""
+    paused = replace(BASE, facts=replace(BASE.facts, lag=BASE.facts.lag + 1))
+    other = path.with_name("other")
+    JournalFile(other).write(paused)
+    assert other.stat().st_size == path.stat().st_size
+    touched = path.stat().st_ctime_ns
+    while path.stat().st_ctime_ns == touched:  # the clock of a disk is coarse
+        path.write_bytes(other.read_bytes())
+    file.write(longer())
+    assert read_journal(path) == longer()
+
+
 def test_the_file_stays_small(path: Path, file: JournalFile) -> None:
     """What was added is taken in before it is more than the journal itself."""
     for number in range(500):
