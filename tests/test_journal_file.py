@@ -100,13 +100,29 @@ def test_invariant_4_cut_off_anywhere_it_is_the_one_before(
     size = path.stat().st_size
     file.write(longer())
     whole = path.read_bytes()
-    assert whole[:size].count(b"\n") == 0
-    for cut in range(size, len(whole)):
+    assert whole[:size].count(b"\n") == 1
+    for cut in range(size, len(whole) - 1):
         for rest in (b"", bytes(len(whole) - cut)):  # zeros: after a power cut
             path.write_bytes(whole[:cut] + rest)
             assert read_journal(path) == BASE
     path.write_bytes(whole)
     assert read_journal(path) == longer()
+
+
+def test_invariant_4_zeros_in_the_place_of_a_block_hurt_only_the_last_line(
+    path: Path, file: JournalFile
+) -> None:
+    """A disk may keep the end of a line, and lose the block where it begins."""
+    for before, after in ((BASE, longer(1)), (longer(1), longer(2))):
+        size = path.stat().st_size
+        file.write(after)
+        whole = path.read_bytes()
+        for kept in range(size + 1, len(whole)):
+            path.write_bytes(whole[:size] + bytes(kept - size) + whole[kept:])
+            assert read_journal(path) == before
+        path.write_bytes(whole)
+        file = JournalFile(path)
+        file.write(after)
 
 
 def test_invariant_4_a_line_that_is_broken_is_never_left_out(
@@ -115,8 +131,8 @@ def test_invariant_4_a_line_that_is_broken_is_never_left_out(
     """What comes after it builds on it."""
     file.write(longer(1))
     file.write(longer(2))
-    whole, first, second = path.read_bytes().split(b"\n")
-    path.write_bytes(b"\n".join((whole, first[:-1], second)))
+    whole, first, second = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join((whole, first[:-1], second, b"")))
     with pytest.raises(ValueError, match="line 1 column"):
         read_journal(path)
 
@@ -129,7 +145,7 @@ def test_invariant_4_a_full_disk_leaves_what_was_there(
         file.write(longer())
     assert read_journal(path) == BASE
     file.write(longer())
-    assert b"\n" not in path.read_bytes()
+    assert path.read_bytes().count(b"\n") == 1
     assert read_journal(path) == longer()
 
 
@@ -146,7 +162,7 @@ def test_invariant_4_nothing_is_added_without_fsync(
         with pytest.raises(HomeAssistantError):
             file.write(longer())
     file.write(longer(2))
-    assert b"\n" not in path.read_bytes()
+    assert path.read_bytes().count(b"\n") == 1
 
 
 def test_meters_in_another_order_keep_their_records(
@@ -170,6 +186,21 @@ def test_another_file_in_its_place_is_not_added_to(
     path.unlink()
     file.write(longer(2))
     assert read_journal(path) == longer(2)
+
+
+def test_another_file_of_the_same_size_is_not_added_to(
+    path: Path, file: JournalFile
+) -> None:
+    """A copy may be a digit apart, and in the place of the same file."""
+    paused = replace(BASE, facts=replace(BASE.facts, lag=BASE.facts.lag + 1))
+    other = path.with_name("other")
+    JournalFile(other).write(paused)
+    assert other.stat().st_size == path.stat().st_size
+    touched = path.stat().st_ctime_ns
+    while path.stat().st_ctime_ns == touched:  # the clock of a disk is coarse
+        path.write_bytes(other.read_bytes())
+    file.write(longer())
+    assert read_journal(path) == longer()
 
 
 def test_the_file_stays_small(path: Path, file: JournalFile) -> None:

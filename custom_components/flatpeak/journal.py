@@ -126,8 +126,8 @@ def read_journal(path: Path) -> Journal | None:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
-    # A power cut can leave zeros where a line was to be added.
-    first, *lines = content.rstrip(b"\0").split(b"\n")
+    # A power cut can leave zeros where a line was to be added, and its end after them.
+    first, *lines = content.removesuffix(b"\n").split(b"\n")
     data = json.loads(first)
     if data["version"] > VERSION:
         raise JournalVersionError(str(data["version"]))
@@ -211,7 +211,8 @@ def changed(before: Journal, data: Mapping[str, Any]) -> Journal:
 
 
 def _line(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, separators=(",", ":"))
+    # Its end belongs to it: what is lost with the next line does not touch this one.
+    return json.dumps(data, separators=(",", ":")) + "\n"
 
 
 def _key(item: Queued) -> tuple[str, datetime]:

@@ -21,7 +21,7 @@ class JournalFile:
         self._path = path
         self._written: Journal | None = None
         self._whole = 0  # bytes of the journal that the file begins with
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
 
     def write(self, journal: Journal) -> None:
         """Write and fsync. Blocking. Raises HomeAssistantError."""
@@ -49,10 +49,11 @@ class JournalFile:
             return None
         return change
 
-    def _look(self) -> tuple[int, int] | None:
-        """Return which file is there, and its size."""
+    def _look(self) -> tuple[int, int, int] | None:
+        """Return which file is there, its size, and when it was last touched."""
         try:
             found = self._path.stat()
         except OSError:
             return None
-        return found.st_ino, found.st_size
+        # Unlike the time of its content, no copy brings this one along.
+        return found.st_ino, found.st_size, found.st_ctime_ns
