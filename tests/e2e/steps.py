@@ -124,7 +124,7 @@ async def set_up(screen: Screen, home: HomeAssistant, url: str) -> None:
     await screen.show("10-finish")
     await home.process.until("loaded", lambda: loaded(home), 30)
     await screen.go(INTEGRATION)
-    await expect(screen.main).to_contain_text("House Heat pump energy")
+    await expect(screen.main).to_contain_text("Heat pump")
     await screen.show("11-integration")
 
 
@@ -138,7 +138,7 @@ async def choose_meters(screen: Screen) -> None:
     await screen.show("07-meters")
     await appliances.get_by_text("Add").click()
     await screen.show("08-appliances")
-    await screen.choose("House Heat pump energy", search="heat pump")
-    await expect(appliances).to_contain_text("House Heat pump energy")
+    await screen.choose("Heat pump Energy", search="heat pump")
+    await expect(appliances).to_contain_text("Heat pump Energy")
     await screen.show("09-meters-chosen")
     await screen.press("Submit")

@@ -69,10 +69,7 @@ async def test_the_house_lives(home: HomeAssistant) -> None:
     assert shown * 1000 == pytest.approx(
         house.energy(datetime.now(UTC))["grid_import"], abs=300
     )
-    assert (
-        states["sensor.house_heat_pump_power"]["attributes"]["unit_of_measurement"]
-        == "W"
-    )
+    assert states["sensor.heat_pump_power"]["attributes"]["unit_of_measurement"] == "W"
 
     assert len(hours) == 240
     assert all(0 < row["change"] < 12 for row in hours if row["change"])

@@ -44,7 +44,7 @@ pytestmark = [
     pytest.mark.usefixtures("socket_enabled"),
 ]
 
-METERS = ("grid_import", "grid_export", "heat_pump_energy")
+METERS = ("house_grid_import", "house_grid_export", "heat_pump")
 
 
 def announced(simulator: FlatPeakSimulator, *, quotes: bool = True) -> list[Json]:
@@ -162,7 +162,7 @@ async def test_a_kill_loses_nothing_and_sends_nothing_twice(
     async def right() -> bool:
         shown = await states(home)
         return all(
-            Decimal(shown[f"sensor.house_{meter}_cost_today"]) == cost
+            Decimal(shown[f"sensor.{meter}_cost_today"]) == cost
             for meter, cost in costs_today(witness(simulator)).items()
         )
 
@@ -181,7 +181,7 @@ async def test_a_kill_loses_nothing_and_sends_nothing_twice(
     await until_valued(home, RATE)
     after = await states(home)
     for meter in METERS:
-        energy, cost = (f"sensor.house_{meter}_{of}_today" for of in ("energy", "cost"))
+        energy, cost = (f"sensor.{meter}_{of}_today" for of in ("energy", "cost"))
         assert Decimal(after[energy]) >= Decimal(before[energy])
         assert after[energy] != before[energy] or after[cost] == before[cost]
 
@@ -203,6 +203,6 @@ async def test_values(home: HomeAssistant, screen: Screen) -> None:
         await expect(screen.main).to_contain_text("Cost today")
         await screen.show(f"{number}-{name.lower().replace(' ', '-')}")
         shown = await screen.main.inner_text()
-        assert shown.count("Unknown") <= name.startswith("House")
+        assert shown.count("Unknown") <= (name not in {"Home", "Cottage"})
         assert "Unavailable" not in shown
     assert home.problems(DOMAIN) == []

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.usefixtures("socket_enabled"),
 ]
 
-CAR, WASHER = "House EV charger energy", "House Washing machine energy"
+CAR = "EV charger"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -107,12 +107,12 @@ async def add(screen: Screen) -> None:
     await screen.show("02-new-meter")
     await screen.dialog.get_by_label("Sensor").click()
     await screen.show("03-sensors")
-    await screen.page.get_by_text(CAR, exact=True).last.click()
+    await screen.page.get_by_text(f"{CAR} Energy", exact=True).last.click()
     await screen.dialog.get_by_role("radio", name="Into the home").click()
     await screen.dialog.get_by_role("radio", name="Appliance", exact=True).click()
     await screen.show("04-new-meter-chosen")
     await screen.press("Submit")
-    await expect(screen.dialog).to_contain_text(f"How {CAR} measures")
+    await expect(screen.dialog).to_contain_text(f"How {CAR} Energy measures")
     await screen.show("05-details")
     await screen.press("Submit")
     await finish(screen)
@@ -128,7 +128,7 @@ async def replace(screen: Screen) -> None:
     await expect(screen.dialog).to_contain_text(f"Change {CAR}")
     await screen.show("07-change-meter")
     await screen.dialog.get_by_label("Sensor").click()
-    await screen.page.get_by_text(WASHER, exact=True).last.click()
+    await screen.page.get_by_text("Washing machine Energy", exact=True).last.click()
     await screen.show("08-another-sensor")
     await screen.press("Submit")
     await expect(screen.dialog).to_contain_text("successful")
