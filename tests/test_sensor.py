@@ -459,7 +459,10 @@ async def test_available_during_an_outage(home: Home, entry: MockConfigEntry) ->
     await home.live(BEGIN + 9 * SLOT, use)
     assert home.value("cost_today") == cost
     assert home.state("data_until").state == "2026-11-11T08:15:00+00:00"
-    assert home.value("pending_records") == 12
+    # The home's are those of all its meters, also of the appliance.
+    waiting = [home.value("pending_records", key) for key in keys(entry).values()]
+    assert waiting == [6, 6, 6]
+    assert home.value("pending_records") == sum(waiting)
     ours = [s for s in home.hass.states.async_all("sensor") if _is_ours(s, home)]
     assert ours
     assert not [state for state in ours if state.state == "unavailable"]

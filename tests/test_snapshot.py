@@ -377,14 +377,14 @@ def test_only_the_unknown_period_is_unknown() -> None:
 
 
 def test_the_location_is_known_where_all_its_meters_are() -> None:
-    """Since the last one began, until the slowest one, with all that waits."""
+    """Since the last one began, until the slowest one."""
     early, late = NOON - QUARTER, NOON
     net = net_figures(
-        [of("5", since=early, data_until=late, pending=2)],
-        [of("2", since=late, data_until=early, pending=3)],
+        [of("5", since=early, data_until=late)],
+        [of("2", since=late, data_until=early)],
     )
-    assert (net.since, net.data_until, net.pending) == (late, early, 5)
+    assert (net.since, net.data_until) == (late, early)
     net = net_figures([of("5", since=early, data_until=early), Figures()], [])
-    assert (net.since, net.data_until, net.pending) == (early, early, 0)
+    assert (net.since, net.data_until) == (early, early)
     net = net_figures([Figures()], [])
-    assert (net.since, net.data_until, net.pending) == (None, None, 0)
+    assert (net.since, net.data_until) == (None, None)

@@ -265,7 +265,8 @@ async def async_setup_entry(
     location_id, poll = coordinator.location_id, coordinator.poll
     of_location = [*LOCATION_SENSORS, PROGRESS]
     for there, some in (
-        (poll.has_grid_meter, (*OUTBOX_SENSORS, *OTHERS_SENSORS)),
+        (bool(coordinator.meters), OUTBOX_SENSORS),
+        (poll.has_grid_meter, OTHERS_SENSORS),
         (poll.has_import_meter, LONG_SENSORS),
     ):
         if there:

@@ -136,7 +136,11 @@ def take_snapshot(
     return Snapshot(
         periods=periods,
         currency=journal.facts.currency,
-        location=replace(location, problem=problem(None)),
+        location=replace(
+            location,
+            pending=sum(meter.pending for meter in figures.values()),
+            problem=problem(None),
+        ),
         meters=figures,
         others=others,
         price=prices[TariffDirection.IMPORT],
@@ -325,7 +329,6 @@ def net_figures(
         data_until=min(
             (part.data_until for part in figures if part.data_until), default=None
         ),
-        pending=sum(part.pending for part in figures),
     )
 
 
