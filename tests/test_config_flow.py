@@ -856,7 +856,7 @@ async def test_a_new_key_that_does_not_open_the_home(
 def _closing(result: ConfigFlowResult) -> str:
     """Return what is said at the end of the dialogue."""
     placeholders = result["description_placeholders"] or {}
-    text: str = TEXTS["create_entry"][result["description"]]
+    text: str = TEXTS["create_entry"][result["description"] or "default"]
     return text.format(**placeholders)
 
 

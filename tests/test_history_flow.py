@@ -44,11 +44,13 @@ async def entry(home: Home, place: str) -> MockConfigEntry:
     return entry
 
 
-async def set_up(home: Home, meters: list[str]) -> dict[str, Any]:
+async def set_up(
+    home: Home, meters: list[str], account_id: str = ACCOUNT, api_key: str = KEY
+) -> dict[str, Any]:
     """Go through the set-up, and return its last answer."""
     flows = home.hass.config_entries.flow
     result = await flows.async_init(DOMAIN, context={"source": SOURCE_USER})
-    account = {"account_id": ACCOUNT, "api_key": KEY}
+    account = {"account_id": account_id, "api_key": api_key}
     result = await flows.async_configure(
         result["flow_id"], {**account, "advanced": {"base_url": home.simulator.url}}
     )
@@ -68,13 +70,24 @@ async def go(hass: HomeAssistant, flow_id: str, step: str, **entered: Any) -> An
 
 
 async def test_offered_after_the_set_up(home: Home) -> None:
-    """The set-up ends in an entry; what comes next is a menu with a preview."""
-    result = await set_up(home, [GRID])
+    """The set-up ends in an entry; what it has to say and a preview come next."""
+    home.simulator.add_account("acc_test", "sk_test_example")
+    home.simulator.add_location("acc_test", timezone="UTC")
+    result = await set_up(home, [GRID], "acc_test", "sk_test_example")
     assert result["type"] is FlowResultType.CREATE_ENTRY
     kind, flow_id = result["next_flow"]
     assert kind is FlowType.OPTIONS_FLOW
     entry: ConfigEntry = result["result"]
-    offer = await home.hass.config_entries.options.async_configure(flow_id)
+    flows = home.hass.config_entries.options
+    welcome: Any = await flows.async_configure(flow_id)
+    assert welcome["step_id"] == "welcome"
+    assert welcome["last_step"] is False
+    assert welcome["description_placeholders"] == {
+        "name": entry.title,
+        "doubts": result["description_placeholders"]["doubts"],
+    }
+    assert "FlatPeak's test mode" in welcome["description_placeholders"]["doubts"]
+    offer = await flows.async_configure(flow_id, {})
     assert offer["type"] is FlowResultType.MENU
     shown = offer["description_placeholders"]
     assert shown is not None
@@ -88,7 +101,7 @@ async def test_offered_after_the_set_up(home: Home) -> None:
     assert entry.runtime_data.backfill.is_running
 
 
-@pytest.mark.parametrize(("seconds", "step"), [(0, "history"), (6, "init")])
+@pytest.mark.parametrize(("seconds", "step"), [(0, "welcome"), (6, "init")])
 async def test_the_frontend_opens_a_flow_of_its_own(
     home: Home, seconds: int, step: str
 ) -> None:
@@ -106,6 +119,7 @@ async def test_skipped(home: Home) -> None:
     """One click, and nothing happens."""
     result = await set_up(home, [GRID])
     _, flow_id = result["next_flow"]
+    await home.hass.config_entries.options.async_configure(flow_id, {})
     end = await go(home.hass, flow_id, "history_skip")
     assert end["type"] is FlowResultType.CREATE_ENTRY
     assert result["result"].runtime_data.backfill.percent is None

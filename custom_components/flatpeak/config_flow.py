@@ -330,9 +330,10 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
             for meter in meters
             for doubt in found[meter.source]
         ]
+        if location.live_mode is False:
+            doubts.insert(0, (Doubt.TEST_MODE, {}))
         return self.async_create_entry(
             title=location.reference_id or location.city or "FlatPeak",
-            description="default" if location.live_mode is not False else "test_mode",
             description_placeholders={
                 "doubts": await async_describe(self.hass, doubts)
             },

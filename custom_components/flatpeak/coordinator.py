@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 import hashlib
@@ -71,6 +71,14 @@ SHORTEST_OFFSET, LONGEST_OFFSET = 5, 60  # seconds
 type FlatPeakConfigEntry = ConfigEntry[FlatPeakCoordinator]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """The past was offered right after the set-up, beside what else that had to say."""
+
+    at: datetime
+    doubts: str
+
+
 class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     """Owns the books of a location and all timing."""
 
@@ -136,7 +144,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.poll.fresh,
         )
         self._unsub_backfill: CALLBACK_TYPE | None = None
-        self.past_offered: datetime | None = None  # when, right after the set-up
+        self.offer: Offer | None = None
         self._clock_asked: datetime | None = None
         self._failures: dict[str, str] = {}  # what went wrong last, by whom
         self._gone: Collection[str] = ()

@@ -23,7 +23,7 @@ from homeassistant.util import dt as dt_util
 import voluptuous as vol
 
 from .backfill import Preview
-from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
+from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator, Offer
 from .history import default_start, earliest_start
 from .metering import day_start, local_date
 
@@ -44,6 +44,23 @@ class HistorySteps(OptionsFlow):
     def __init__(self) -> None:
         """Change nothing yet."""
         self.changes: dict[str, Any] = {}  # of the options, to be stored at the end
+        self.offer: Offer | None = None
+
+    async def async_step_welcome(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say what the set-up has to say: its own last page is never seen then."""
+        if self.offer is None or user_input is not None:
+            return await self.async_step_history()
+        return self.async_show_form(
+            step_id="welcome",
+            data_schema=vol.Schema({}),  # type: ignore[arg-type]
+            description_placeholders={
+                "name": self.config_entry.title,
+                "doubts": self.offer.doubts,
+            },
+            last_step=False,
+        )
 
     async def async_step_history(
         self,
@@ -138,16 +155,20 @@ class HistorySteps(OptionsFlow):
         """Leave the past alone."""
         return self.end()
 
-    def takes_offer(self) -> bool:
-        """Return whether the frontend has opened this flow for the offer.
+    def is_for_offer(self) -> bool:
+        """Return whether this flow was opened to offer the past.
 
-        It opens a new one, at once, instead of the one that it was told of.
+        The frontend opens a new one, at once, instead of the one that it was told of.
         """
+        told = self.context.get("source") == SOURCE_HISTORY
         if self.config_entry.state is not ConfigEntryState.LOADED:
-            return False
+            return told
         coordinator = self.config_entry.runtime_data
-        offered, coordinator.past_offered = coordinator.past_offered, None
-        return offered is not None and dt_util.utcnow() - offered < AT_ONCE
+        self.offer = coordinator.offer
+        if told:
+            return True
+        coordinator.offer = None
+        return self.offer is not None and dt_util.utcnow() - self.offer.at < AT_ONCE
 
     def end(self) -> ConfigFlowResult:
         """Store what was changed, and keep the rest."""
@@ -169,11 +190,12 @@ async def async_offer_history(
     previews = await coordinator.backfill.async_preview(coordinator.meters)
     if not any(each.records for each in previews):
         return result
-    offer = await hass.config_entries.options.async_init(
+    said = result["description_placeholders"] or {}
+    coordinator.offer = Offer(at=dt_util.utcnow(), doubts=said["doubts"])
+    flow = await hass.config_entries.options.async_init(
         entry.entry_id, context={"source": SOURCE_HISTORY}
     )
-    result["next_flow"] = (FlowType.OPTIONS_FLOW, offer["flow_id"])
-    coordinator.past_offered = dt_util.utcnow()
+    result["next_flow"] = (FlowType.OPTIONS_FLOW, flow["flow_id"])
     return result
 
 

@@ -50,6 +50,7 @@ class Doubt(StrEnum):
     TAKEN_AS_HOURLY = "taken_as_hourly"
     OTHER_DIRECTION = "other_direction"
     KNOWN = "known_meter"
+    TEST_MODE = "test_mode"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import voluptuous as vol
 
 from .cards import async_cost_cards
 from .const import CONF_INCLUDE_CARBON, CONF_WINDOW, WINDOW_DEFAULT, WINDOWS
-from .history_flow import SOURCE_HISTORY, HistorySteps
+from .history_flow import HistorySteps
 from .issues import documentation_url
 from .selectors import choose
 
@@ -42,9 +42,8 @@ class FlatPeakOptionsFlow(HistorySteps):
     ) -> ConfigFlowResult:
         """Ask for the length of windows, and whether carbon is wanted."""
         options = self.config_entry.options
-        offered = self.context.get("source") == SOURCE_HISTORY or self.takes_offer()
-        if offered and user_input is None:
-            return await self.async_step_history()
+        if self.is_for_offer() and user_input is None:
+            return await self.async_step_welcome()
         if user_input is not None:
             self.changes = dict(user_input)
             self._wants_history = self.changes.pop(CONF_HISTORY, False)

@@ -118,6 +118,10 @@ async def set_up(screen: Screen, home: HomeAssistant, url: str) -> None:
     await screen.press("Submit")
 
     await choose_meters(screen)
+    await expect(screen.dialog.last).to_contain_text("Home is set up")
+    await expect(screen.dialog.last).to_contain_text("The first costs appear within")
+    await screen.show("10-welcome")
+    await screen.press("Next")
     await expect(screen.dialog.last).to_contain_text("Fetch the past?")
     await screen.show("10-the-past")
     await screen.dialog.last.get_by_text("Not now").click()
