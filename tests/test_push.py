@@ -187,7 +187,7 @@ async def test_outage_of_the_cloud(home: Home, entry: MockConfigEntry) -> None:
     await home.simulator.refuse()
     await home.live(BEGIN + 12 * SLOT, use)
     waiting = home.value("pending_records")
-    assert waiting == 20, "the location counts its grid meters"
+    assert waiting == 30, "those of all meters"
     key = key_of(entry, PUMP)
     assert home.value("pending_records", key) == 10
     assert home.value("energy_today", key) * 1000 == 11 * WH[PUMP]
