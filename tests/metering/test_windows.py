@@ -256,6 +256,32 @@ def test_scenario_24_a_window_in_quarantine_is_answered() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("answer", "mwh", "partial"),
+    [(Answer.ACCEPT, 9_050, False), (Answer.REPLACED, 50, True)],
+)
+def test_scenario_24_what_followed_a_jump_counts_for_a_new_meter(
+    answer: Answer, mwh: int, *, partial: bool
+) -> None:
+    """In the window that it was used in, and estimated, since it was in doubt."""
+    start = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    parts = [(9_000, Quality.HELD), (30, Quality.FOLLOWS), (20, Quality.FOLLOWS)]
+    slices = [
+        Slice(
+            start=start + n * 5 * MINUTE,
+            end=start + (n + 1) * 5 * MINUTE,
+            mwh=energy,
+            quality=quality,
+        )
+        for n, (energy, quality) in enumerate(parts)
+    ]
+    (window,), _ = cut(slices, 15, UTC)
+    assert (window.mwh, window.held, window.followed) == (0, 9_050, 50)
+    assert release(window, answer) == Window(
+        start=start, end=window.end, mwh=mwh, estimated=True, partial=partial
+    )
+
+
 @given(histories(), lengths, st.sampled_from(Answer))
 def test_invariant_1_conserved_by_an_answer(
     history: tuple[list[Slice], ZoneInfo], minutes: int, answer: Answer
