@@ -8,11 +8,26 @@ from typing import Any
 
 import pytest
 
-from custom_components.flatpeak.decisions import left_out, sent_again, stuck
+from custom_components.flatpeak.book import Book
+from custom_components.flatpeak.decisions import (
+    left_out,
+    released,
+    sent_again,
+    stuck,
+)
 from custom_components.flatpeak.exchange import Key
-from custom_components.flatpeak.journal import Status
-from custom_components.flatpeak.metering import Origin, Rule
+from custom_components.flatpeak.journal import Journal, MeterState, Queued, Status
+from custom_components.flatpeak.metering import (
+    Anchor,
+    Answer,
+    Origin,
+    Quality,
+    Rule,
+    Slice,
+    Window,
+)
 
+from .books import STREAM
 from .desk import (
     IMPORT,
     MINUTE,
@@ -30,6 +45,80 @@ HOUR = timedelta(hours=1)
 END = START + 4 * HOUR
 INSTANT = "/costs/instant"
 UNKNOWN_CODE = {"code": "made_up", "message": "Not like this"}
+
+
+def in_doubt(*open_: Quality, held: int = 1_300, followed: int = 300) -> Journal:
+    """Return a meter at a thousand times its level, with a record that is held."""
+    end = START + WINDOW
+    slices = tuple(
+        Slice(
+            start=end + n * 5 * MINUTE,
+            end=end + (n + 1) * 5 * MINUTE,
+            mwh=100,
+            quality=quality,
+        )
+        for n, quality in enumerate(open_)
+    )
+    state = MeterState(
+        stream=STREAM,
+        source="sensor.grid",
+        anchor=Anchor(end=end, state=50_000_000, thousands=1),
+        open=slices,
+        carry=400,
+    )
+    window = Window(start=START, end=end, mwh=0, held=held, followed=followed)
+    item = Queued(meter=IMPORT, window=window, wh=0, status=Status.HELD)
+    return Journal(meters={IMPORT: state}, outbox=(item,))
+
+
+@pytest.mark.parametrize(
+    ("answer", "wh", "carry"),
+    [
+        (Answer.ACCEPT, [2], -300),
+        (Answer.REPLACED, [1], -300),
+        (Answer.DISCARD, [], 400),
+    ],
+)
+def test_what_is_released_takes_the_remainder_with_it(
+    tmp_path: Path, answer: Answer, wh: list[int], carry: int
+) -> None:
+    """As any other record does, so that small loads are neither lost nor doubled."""
+    after, _ = released(
+        in_doubt(), Book(tmp_path, "1"), START, meter=IMPORT, answer=answer
+    )
+    assert [item.wh for item in after.outbox] == wh
+    assert after.meters[IMPORT].carry == carry
+
+
+@pytest.mark.parametrize("answer", Answer)
+def test_invariant_9_the_level_is_right_once_the_user_says_so(
+    tmp_path: Path, answer: Answer
+) -> None:
+    """Then the open window counts, too. A wrong reading stays in doubt."""
+    journal = in_doubt(Quality.MEASURED, Quality.FOLLOWS)
+    after, _ = released(
+        journal, Book(tmp_path, "1"), START, meter=IMPORT, answer=answer
+    )
+    state = after.meters[IMPORT]
+    assert state.anchor is not None
+    if answer is Answer.DISCARD:
+        assert state == journal.meters[IMPORT]
+    else:
+        assert state.anchor.thousands == 0
+        assert [part.quality for part in state.open] == [
+            Quality.MEASURED,
+            Quality.SPREAD,
+        ]
+
+
+def test_invariant_9_an_answer_is_not_about_a_later_jump(tmp_path: Path) -> None:
+    """What is in the open window was not in the question."""
+    journal = in_doubt(Quality.HELD, Quality.FOLLOWS)
+    after, _ = released(
+        journal, Book(tmp_path, "1"), START, meter=IMPORT, answer=Answer.ACCEPT
+    )
+    state, before = after.meters[IMPORT], journal.meters[IMPORT]
+    assert (state.anchor, state.open) == (before.anchor, before.open)
 
 
 @pytest.mark.parametrize(

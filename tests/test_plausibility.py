@@ -180,6 +180,27 @@ async def test_invariant_9_a_unit_that_is_too_large(meter: Faulty) -> None:
     await assert_plausible(meter)
 
 
+async def test_invariant_9_a_unit_that_stays_wrong(home: Home) -> None:
+    """At 48 W a thousand times the load would fit through the connection."""
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    home.add_sensor(GRID, 20_000)
+    entry = home.add_entry(location, {GRID: ("import", "grid")}, window=30)
+    await home.set_up(entry)
+    meter = Faulty(home, entry)
+    used = 0.004  # kWh in a slot
+    await home.live(BEGIN + timedelta(hours=1), lambda _: {GRID: used})
+    home.registers[GRID] *= 1_000
+    await home.live(BEGIN + timedelta(hours=4), lambda _: {GRID: used * 1_000})
+    assert meter.sent == [20, 24]
+    assert home.value("energy_today", meter.key) == Decimal("0.044")
+    assert sum(await meter.rises()) == pytest.approx(0.044)
+    assert meter.asks()
+    home.registers[GRID] /= 1_000
+    await home.live(BEGIN + timedelta(hours=6), lambda _: {GRID: used})
+    assert meter.sent[2:] == [20, 24, 24, 24], "but for the row that came back"
+    assert home.value("energy_today", meter.key) == Decimal("0.136")
+
+
 async def test_invariant_9_another_meter(meter: Faulty) -> None:
     """A new meter counts from where it begins, be it lower or higher."""
     meter.home.registers[GRID] = Decimal(7_000)

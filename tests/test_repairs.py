@@ -142,6 +142,43 @@ async def test_invariant_9_user_decides(
     assert home.value("cost_today", key) == stored
 
 
+@pytest.mark.parametrize(
+    ("choice", "followed"), [("discard", False), ("replaced", True)]
+)
+async def test_invariant_9_user_decides_on_another_unit(
+    home: Home,
+    issue_registry: ir.IssueRegistry,
+    choice: str,
+    *,
+    followed: bool,
+) -> None:
+    """A thousand times the register: only a new meter's rises count, then and later."""
+    location = home.simulator.add_location(ACCOUNT)
+    home.add_sensor(PUMP, 50)
+    entry = home.add_entry(location, {PUMP: ("import", "grid")}, window=15)
+    await home.set_up(entry)
+    await home.live(BEGIN + timedelta(minutes=30), use)
+    home.registers[PUMP] *= 1000
+    await home.live(BEGIN + timedelta(minutes=120), use)
+    key = meter_key(entry)
+    before = home.value("energy_today", key)
+    assert before < Decimal("0.4")
+    identity = issue_id(entry.entry_id, Issue.QUARANTINE, key)
+    assert issue_registry.async_get_issue(DOMAIN, identity)
+    await choose(home, identity, {"next_step_id": choice})
+    assert issue_registry.async_get_issue(DOMAIN, identity) is None
+    await home.live(BEGIN + timedelta(minutes=180), use)
+    asked_again = issue_registry.async_get_issue(DOMAIN, identity) is not None
+    assert asked_again is not followed
+    lived = Decimal("0.05") * 29 if followed else 0
+    gained = home.value("energy_today", key) - before
+    assert abs(gained - lived) <= Decimal("0.05") * followed
+    stored = home.simulator.stored_cost(
+        entry.unique_id or "", BEGIN - timedelta(days=1), BEGIN + timedelta(days=1)
+    )
+    assert home.value("cost_today", key) == stored
+
+
 async def test_decision_after_unload(
     home: Home, entry: MockConfigEntry, hass_client: ClientSessionGenerator
 ) -> None:

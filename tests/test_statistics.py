@@ -29,7 +29,7 @@ from sqlalchemy import event
 from custom_components.flatpeak import statistics
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
 from custom_components.flatpeak.decisions import released
-from custom_components.flatpeak.metering import PricedWindow, Span
+from custom_components.flatpeak.metering import Answer, PricedWindow, Span
 
 from .home import ACCOUNT, Home
 from .simulator import DEFAULT, VARIANTS, day_start
@@ -168,7 +168,7 @@ async def test_scenario_25_an_hour_is_inserted_later(home: Home) -> None:
     assert list(rows) == [START + n * HOUR for n in (0, 2, 3, 4)] == list(energy)
     coordinator: FlatPeakCoordinator = entry.runtime_data
     await coordinator.async_decide(
-        partial(released, meter=recorded.key(GRID), accept=False)
+        partial(released, meter=recorded.key(GRID), answer=Answer.DISCARD)
     )
     await home.live(START + 5 * HOUR + 20 * MINUTE, grid_usage)
     after = await recorded.rows(GRID)

@@ -79,6 +79,7 @@ class World:
     runs: list[tuple[int, datetime]] = field(default_factory=Quiet)  # from a slot on
     down: set[int] = field(default_factory=set, repr=False)  # nobody pushes in them
     claimed: int = 0
+    followed: int = 0  # of that, on the level of another unit
     noise: int = 0  # in the recorder's sum, which must not matter
 
     def at(self, slots: int) -> datetime:
@@ -118,6 +119,12 @@ class World:
         """Live a slot whose row shows something else than the register."""
         self.level += mwh
         self.show(state, mwh)
+
+    def misread(self, state: int, mwh: int) -> None:
+        """Live a slot of which nobody will ever know the energy."""
+        self.level += mwh
+        self.show(state)
+        self.points.append((self.slots, sum(self.flowed)))
 
 
 type Event = Callable[[World, int, int], None]
@@ -201,6 +208,36 @@ def thousandfold(world: World, seed: int, count: int) -> None:
     world.use(amount(seed))
 
 
+def lasting_thousandfold(world: World, seed: int, count: int) -> None:
+    """Show another unit for hours or days, at a few W, then the old one."""
+    if world.level > BIG:
+        before = world.level
+        world.misread(before * 1_000, 0)
+        world.claimed += before * 999
+        for number in range(13 + seed % 13 * count):
+            mwh = (seed + number * 7) % 800
+            world.misread((world.level + mwh) * 1_000, mwh)
+        world.followed += (world.level - before) * 1_000
+        world.claimed += (world.level - before) * 1_000
+        world.misread(world.level, 0)
+    usage(world, seed, 4)
+
+
+def lasting_thousandth(world: World, seed: int, count: int) -> None:
+    """Show a thousandth for more than a day, at a few W, then the old unit."""
+    if world.level > BIG:
+        world.misread(world.level // 1_000, 0)
+        before = world.level // 1_000
+        for number in range(290 + count):
+            mwh = (seed + number * 7) % 800
+            world.misread((world.level + mwh) // 1_000, mwh)
+        world.followed += world.level // 1_000 - before
+        world.claimed += world.level // 1_000 - before
+        world.misread(world.level, 0)
+        trickle(world, seed, 12)
+    usage(world, seed, 4)
+
+
 def jump(world: World, seed: int, _count: int) -> None:
     """Claim far too much, and go on from there."""
     if world.level > BIG:
@@ -237,11 +274,23 @@ EVENTS: Sequence[Event] = (
     spike,
     thousandth,
     thousandfold,
+    lasting_thousandfold,
+    lasting_thousandth,
     jump,
     reset,
     exchange,
 )
-FALSE: Sequence[Event] = (dip, sag, spike, thousandth, thousandfold, jump, exchange)
+FALSE: Sequence[Event] = (
+    dip,
+    sag,
+    spike,
+    thousandth,
+    thousandfold,
+    lasting_thousandfold,
+    lasting_thousandth,
+    jump,
+    exchange,
+)
 QUIET: Sequence[Event] = tuple(event for event in EVENTS if event is not outage)
 
 

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from .book import Book, Line
-from .journal import Journal, Queued, Status
-from .metering import PricedWindow, Window, release, to_wire
+from .journal import Journal, MeterState, Queued, Status
+from .metering import Answer, PricedWindow, Quality, Window, release, to_wire
 
 # Until then a witness may still turn up.
 PATIENCE = timedelta(hours=24)
@@ -26,17 +26,38 @@ def held_records(journal: Journal, meter: str) -> list[Queued]:
 
 
 def released(
-    journal: Journal, _book: Book, _now: datetime, *, meter: str, accept: bool
+    journal: Journal, _book: Book, _now: datetime, *, meter: str, answer: Answer
 ) -> Decided:
     """Count a meter's held energy, or give it up."""
     held = held_records(journal, meter)
     state = journal.meters[meter]
-    windows = [release(item.window, accept=accept) for item in held]
+    if answer is not Answer.DISCARD:
+        state = _trusted(state)
+    windows = [release(item.window, answer) for item in held]
     wired, carry = to_wire(windows, state.carry)
     kept = [item for item in journal.outbox if item not in held]
     free = [Queued(meter=meter, window=w, wh=wh) for w, wh in wired if w.mwh]
     meters = {**journal.meters, meter: replace(state, carry=carry)}
     return replace(journal, meters=meters, outbox=(*kept, *free)), []
+
+
+def _trusted(state: MeterState) -> MeterState:
+    """Return a meter whose register's level is right, whatever its unit seems to be.
+
+    Not so where another jump is in the open window: nobody was asked about that.
+    """
+    if any(part.quality is Quality.HELD for part in state.open):
+        return state
+    return replace(
+        state,
+        anchor=state.anchor and replace(state.anchor, thousands=0),
+        open=tuple(
+            replace(part, quality=Quality.SPREAD)
+            if part.quality is Quality.FOLLOWS
+            else part
+            for part in state.open
+        ),
+    )
 
 
 def stuck(

@@ -21,12 +21,13 @@ from homeassistant.util.file import write_utf8_file_atomic
 from .metering import Anchor, Lengths, Quality, Rule, Slice, Stream, Window
 
 # 1 lacked the account's habits, batches and tries; 2 named the meter of each record; 3
-# had one line.
-VERSION = 4
+# had one line; 4 did not know of registers that show another unit.
+VERSION = 5
 
-# Estimated, partial, status, attempted, held, tries, batch and error of most records.
-# Those at the end that are so are left out: after a day offline it is a long list.
-USUAL: tuple[Any, ...] = (0, 0, "new", None, 0, 0, None, None)
+# Estimated, partial, status, attempted, held, tries, batch, error and followed of most
+# records. Those at the end that are so are left out: after a day offline it is a long
+# list.
+USUAL: tuple[Any, ...] = (0, 0, "new", None, 0, 0, None, None, 0)
 
 
 class JournalVersionError(Exception):
@@ -278,6 +279,7 @@ def _meter_data(state: MeterState) -> dict[str, Any]:
             anchor.high_water,
             _stamp(anchor.changed),
             anchor.before_claim,
+            anchor.thousands,
         ],
         "open": [
             [_stamp(part.start), _stamp(part.end), part.mwh, part.quality]
@@ -303,6 +305,7 @@ def _meter(data: dict[str, Any]) -> MeterState:
             high_water=high_water,
             changed=_time(changed),
             before_claim=more[0] if more else None,
+            thousands=more[1] if more[1:] else 0,
         )
     return MeterState(
         stream=Stream(owner=owner, energy_direction=energy, tariff_direction=tariff),
@@ -345,6 +348,7 @@ def _queued_data(item: Queued, numbers: Mapping[str, int]) -> list[Any]:
         item.tries,
         item.batch,
         item.error,
+        window.followed,
     ]
     while more and more[-1] == USUAL[len(more) - 1]:
         more.pop()
@@ -360,7 +364,7 @@ def _queued(data: list[Any], keys: Mapping[int, str]) -> Queued:
     else:
         ends = dt_util.utc_from_timestamp(end)
     more += USUAL[len(more) :]
-    estimated, partial, status, attempted, held, tries, batch, error = more
+    estimated, partial, status, attempted, held, tries, batch, error, followed = more
     return Queued(
         meter=meter,
         window=Window(
@@ -370,6 +374,7 @@ def _queued(data: list[Any], keys: Mapping[int, str]) -> Queued:
             estimated=bool(estimated),
             partial=bool(partial),
             held=held,
+            followed=followed,
         ),
         wh=wh,
         status=Status(status),

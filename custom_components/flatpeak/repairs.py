@@ -26,7 +26,7 @@ from .const import (
 from .coordinator import FlatPeakConfigEntry
 from .decisions import Decision, gone_on, left_out, released, sent_again
 from .issues import STUCK, Issue
-from .metering import Reporting, SourceKind
+from .metering import Answer, Reporting, SourceKind
 from .source_watch import present_source
 from .sources import async_list_sources, async_registry_id, async_runs_backwards
 
@@ -115,7 +115,7 @@ class DecisionFlow(FlatPeakRepairFlow):
             case "go_on":
                 decision = gone_on
             case _:
-                decision = partial(released, meter=meter, accept=answer == "accept")
+                decision = partial(released, meter=meter, answer=Answer(answer))
         try:
             await entry.runtime_data.async_decide(decision)
         except HomeAssistantError:

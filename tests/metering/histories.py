@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from custom_components.flatpeak.metering import (
+    CLAIMS,
     Anchor,
-    Quality,
     Row,
     Settled,
     Slice,
@@ -81,7 +81,7 @@ def claimed(*parts: Slice | Window) -> int:
 
 def is_held(part: Slice | Window) -> bool:
     """Return whether a part is a slice in quarantine."""
-    return isinstance(part, Slice) and part.quality is Quality.HELD
+    return isinstance(part, Slice) and part.quality in CLAIMS
 
 
 def energies(result: Settled) -> list[int]:

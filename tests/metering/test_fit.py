@@ -11,7 +11,9 @@ from custom_components.flatpeak.metering import Quality, Reporting, Slice, fit, 
 
 from .histories import LATER, SLOT, SOURCE, START, at, claimed, rows_of, total
 
-qualities = st.sampled_from([Quality.MEASURED, Quality.SPREAD, Quality.HELD])
+qualities = st.sampled_from(
+    [Quality.MEASURED, Quality.SPREAD, Quality.HELD, Quality.FOLLOWS]
+)
 lengths = st.lists(
     st.tuples(st.integers(1, 12), st.integers(0, 10**6), qualities), min_size=1
 )

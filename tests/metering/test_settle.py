@@ -455,11 +455,12 @@ def test_rule_09_a_thousandth_that_is_used_was_a_reset() -> None:
 
 
 def test_rule_10_a_day_at_a_thousandth() -> None:
-    """Then the unit is what it is, and the register counts from there."""
+    """Then it no longer holds up the time; what it counts is for the user to say."""
     unit = [22.0, *[0.0221 + n / 1_000_000 for n in range(290)]]
     result = settled(unit)
     assert not result.holds
     assert result.slices[0].quality is NO_DATA
+    assert {piece.quality for piece in result.slices[1:]} == {Quality.FOLLOWS}
 
 
 def test_rule_10_an_hour_of_rising_data() -> None:
@@ -549,6 +550,83 @@ def test_rule_11_each_claim_is_quarantined() -> None:
     assert claimed(*result.slices) == 50_030_000_000 - 50_020_000 + 4 * 10_000_000
     assert [hold.reason for hold in result.holds] == [HoldReason.IMPLAUSIBLE]
     assert len(result.slices) == 2 + 5
+
+
+SMALL = [n / 100_000 for n in range(300)]  # 120 mW, or 120 W at a thousand times it
+
+
+def test_invariant_9_what_follows_on_a_thousandfold_level_is_a_claim() -> None:
+    """However little it is, and for as long as it lasts, a reset included."""
+    wrong = [1_000 * (50.02 + use) for use in SMALL]
+    result = settled([50.0, 50.01, *wrong, 0.0, 0.01, 0.02, 0.03])
+    assert energies(result)[0] == 10
+    assert total(*result.slices) == 10_000
+    assert result.slices[1].quality is HELD
+    assert {piece.quality for piece in result.slices[2:]} == {Quality.FOLLOWS}
+    follows = claimed(*result.slices[2:])
+    assert follows == 2_990_000 + 30_000
+    assert result.anchor is not None
+    assert result.anchor.thousands == 1
+
+
+@pytest.mark.parametrize("claim", [150.0, 40_000.0, 60_000.0, 180.0, 50_000_000.0])
+def test_invariant_9_on_any_other_level_it_counts(claim: float) -> None:
+    """A spike that lifts a register, or another meter: the user's figures go on."""
+    result = settled([50.0, 50.01, *[claim + use for use in SMALL[:20]]])
+    assert result.slices[1].quality is HELD
+    assert total(*result.slices[2:]) == 190
+
+
+def test_invariant_9_zero_has_no_unit() -> None:
+    """What a register stands at after it is no thousand times that."""
+    result = settled([0.0, 0.0, *[400.0 + use for use in SMALL[:20]]])
+    assert total(*result.slices[2:]) == 190
+
+
+@pytest.mark.parametrize("days", [14, 290])
+def test_invariant_9_back_from_a_thousandfold_level(days: int) -> None:
+    """From the old level on all counts as before; the time between has no data."""
+    wrong = [1_000 * (50.02 + use) for use in SMALL[:days]]
+    true = [50.02 + SMALL[days] + n / 10 for n in range(5)]
+    result = settled([50.0, 50.01, *wrong, *true])
+    assert [piece.quality for piece in result.slices[-5:]] == [NO_DATA, *[MEASURED] * 4]
+    assert energies(result)[-5:] == [0, 100, 100, 100, 100]
+    assert result.anchor is not None
+    assert result.anchor.thousands == 0
+
+
+def test_invariant_9_a_thousandfold_level_that_falls_elsewhere_stays_in_doubt() -> None:
+    """Another wrong level, or another meter: nobody but the user knows."""
+    wrong = [1_000 * (50.02 + use) for use in SMALL[:20]]
+    result = settled([50.0, 50.01, *wrong, *[7_000.0 + n / 10 for n in range(5)]])
+    assert total(*result.slices) == 10_000
+    assert result.slices[-5].quality is NO_DATA
+    assert claimed(*result.slices[-4:]) == 400_000
+
+
+def test_invariant_9_what_follows_on_a_thousandth_is_a_claim_until_it_is_back() -> None:
+    """The unit is asked about, and the way back is neither a claim nor energy."""
+    wrong = [0.0501 + n / 1_000_000 for n in range(400)]
+    lasting = settled([50.0, 50.1, *wrong])
+    assert total(*lasting.slices) == 100_000
+    assert lasting.slices[1].quality is NO_DATA
+    assert claimed(*lasting.slices) == 399
+    result = settled([50.0, 50.1, *wrong, *[50.6 + n / 10 for n in range(14)]])
+    assert claimed(*result.slices) == 399
+    assert energies(result)[-14:] == [0, *[100] * 13]
+    assert result.slices[-14].quality is NO_DATA
+    assert result.anchor is not None
+    assert result.anchor.thousands == 0
+
+
+def test_invariant_9_a_small_register_is_back_from_a_thousandth_after_a_rest() -> None:
+    """So small a rise could have flowed; it is the old level all the same."""
+    wrong = [*[0.0121 + n / 1_000_000 for n in range(300)], *[0.0124] * 30]
+    result = settled([12.0, 12.1, *wrong, 12.45, 12.55])
+    assert total(*result.slices) == 200_000
+    assert result.slices[-2] == Slice(
+        start=at(332), end=at(333), mwh=0, quality=NO_DATA
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.flatpeak.metering import (
+    CLAIMS,
+    Answer,
     Lengths,
     Quality,
     Slice,
@@ -242,29 +244,62 @@ def test_scenario_24_a_window_in_quarantine_is_answered() -> None:
         Window(start=at[2], end=at[3], mwh=15),
     )
     assert rest == ()
-    assert [release(window, accept=True) for window in windows] == [
+    assert [release(window, Answer.ACCEPT) for window in windows] == [
         Window(start=at[0], end=at[1], mwh=4_701, estimated=True),
         Window(start=at[1], end=at[2], mwh=4_512, estimated=True),
         windows[2],
     ]
-    assert [release(window, accept=False) for window in windows] == [
+    assert [release(window, Answer.DISCARD) for window in windows] == [
         Window(start=at[0], end=at[1], mwh=200, partial=True),
         Window(start=at[1], end=at[2], mwh=12, partial=True),
         windows[2],
     ]
 
 
-@given(histories(), lengths, st.booleans())
+@pytest.mark.parametrize(
+    ("answer", "mwh", "partial"),
+    [(Answer.ACCEPT, 9_050, False), (Answer.REPLACED, 50, True)],
+)
+def test_scenario_24_what_followed_a_jump_counts_for_a_new_meter(
+    answer: Answer, mwh: int, *, partial: bool
+) -> None:
+    """In the window that it was used in, and estimated, since it was in doubt."""
+    start = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    parts = [(9_000, Quality.HELD), (30, Quality.FOLLOWS), (20, Quality.FOLLOWS)]
+    slices = [
+        Slice(
+            start=start + n * 5 * MINUTE,
+            end=start + (n + 1) * 5 * MINUTE,
+            mwh=energy,
+            quality=quality,
+        )
+        for n, (energy, quality) in enumerate(parts)
+    ]
+    (window,), _ = cut(slices, 15, UTC)
+    assert (window.mwh, window.held, window.followed) == (0, 9_050, 50)
+    assert release(window, answer) == Window(
+        start=start, end=window.end, mwh=mwh, estimated=True, partial=partial
+    )
+
+
+@given(histories(), lengths, st.sampled_from(Answer))
 def test_invariant_1_conserved_by_an_answer(
-    history: tuple[list[Slice], ZoneInfo], minutes: int, accept: bool
+    history: tuple[list[Slice], ZoneInfo], minutes: int, answer: Answer
 ) -> None:
     """Nothing is held any more, and what counts is what was answered."""
     slices, zone = history
     windows, rest = cut(slices, minutes, zone)
-    released = [release(window, accept=accept) for window in windows]
-    energy = total(*slices) + accept * claimed(*slices)
-    assert total(*released, *rest) + accept * claimed(*rest) == energy
+    released = [release(window, answer) for window in windows]
+    counted = {
+        Answer.ACCEPT: CLAIMS,
+        Answer.DISCARD: frozenset(),
+        Answer.REPLACED: {Quality.FOLLOWS},
+    }[answer]
+    added = sum(piece.mwh for piece in slices if piece.quality in counted)
+    still = sum(piece.mwh for piece in rest if piece.quality in counted)
+    assert total(*released, *rest) + still == total(*slices) + added
     assert claimed(*released) == 0
+    assert not any(window.followed for window in released)
 
 
 def test_cut_nothing_and_nonsense() -> None:

@@ -9,7 +9,9 @@ from .fit import fit
 from .habit import habit
 from .hours import Hour, Hours, SumRow, exact, hours, rewritten
 from .model import (
+    CLAIMS,
     Anchor,
+    Answer,
     Hold,
     HoldReason,
     Quality,
@@ -32,9 +34,11 @@ from .totals import DaySums, Origin, PricedWindow, Total
 from .windows import Lengths, boundaries, changed_lengths, cut, release
 
 __all__ = [
+    "CLAIMS",
     "HISTORY",
     "Adoption",
     "Anchor",
+    "Answer",
     "DaySums",
     "Expected",
     "Finding",

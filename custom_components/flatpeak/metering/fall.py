@@ -8,12 +8,12 @@ from .calendar import day_start, local_date
 from .judge import Verdict, announces_reset, judge
 from .model import Anchor, Source
 from .step import Reading, allowance, begin, flow, level, mark, rise, tolerance
+from .unit import is_former_unit, is_thousandth
 
 CLIMBS = 3  # rising readings that prove a new cycle
 EDGE = timedelta(minutes=15)  # around a local midnight a reset is expected
 PATIENCE_RISING = timedelta(minutes=60)
 PATIENCE_FLAT = timedelta(hours=24)
-KILO = 1_000  # between two units
 TENTH = 10  # of the old level: near it, or near zero
 
 
@@ -23,6 +23,7 @@ class Fate(Enum):
     BACK = auto()  # nothing: it is where it can be
     RESET = auto()  # it began at 0 and counts
     SWAP = auto()  # it is another register: its level says nothing
+    UNIT = auto()  # it shows a thousandth, and goes on with it
     STAYS = auto()  # what it cannot have done: its level is a claim
 
 
@@ -35,13 +36,14 @@ def fate(
     later ones change nothing. None: it takes more of them.
     """
     base, trial, climbs = first, begin(readings[first]), 0
-    rescaled = _is_rescaled(anchor, readings[first], source)
+    rescaled = not anchor.thousands and is_thousandth(anchor, readings[first], source)
     rising: datetime | None = None
     for number in range(first + 1, len(readings)):
         reading = readings[number]
         if _is_back(anchor, trial, reading, source, at_once=not climbs):
             return Fate.BACK, number
-        rescaled = rescaled and _is_rescaled(anchor, reading, source)
+        # Then it is no reset however it goes on, and has a day to come back.
+        rescaled = rescaled and is_thousandth(anchor, reading, source)
         climb = level(reading) > mark(trial)
         if climb and rising is None and not rescaled:
             rising = reading.end
@@ -60,7 +62,7 @@ def fate(
         )
         if reading.end - since >= patience:
             if rescaled:
-                return Fate.SWAP, base
+                return Fate.UNIT, base
             return _began(readings, first, base, anchor, source), base
     return None
 
@@ -79,20 +81,6 @@ def _is_back(
     climb = level(reading) - mark(trial)
     return climb > flow(source, reading.end - trial.end) or (
         at_once and gain * TENTH <= mark(anchor)
-    )
-
-
-def _is_rescaled(anchor: Anchor, reading: Reading, source: Source) -> bool:
-    """Return whether a register stands at a thousandth: it shows another unit.
-
-    Then it is no reset however it goes on, and has a day to come back.
-    """
-    gain = level(reading) * KILO - mark(anchor)
-    return (
-        level(reading) > 0
-        and -tolerance(anchor, source) - KILO
-        <= gain
-        <= allowance(anchor, reading.end, source) + KILO
     )
 
 
@@ -124,7 +112,9 @@ def _is_true_again(anchor: Anchor, reading: Reading, source: Source) -> bool:
     meanwhile looks the same; its energy is given up rather than made up.
     """
     before = anchor.before_claim
-    return before is not None and level(reading) + source.quantum >= before
+    return (
+        before is not None and level(reading) + source.quantum >= before
+    ) or is_former_unit(anchor, reading, source)
 
 
 def _is_new_sum(anchor: Anchor, reading: Reading) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from .model import Quality, Slice
+from .model import CLAIMS, Quality, Slice
 from .pieces import split
 
 
@@ -41,14 +41,16 @@ def _joined(early: Sequence[Slice], first: Slice) -> list[Slice]:
     """
     if not any(piece.mwh for piece in early):
         return [first]
-    claims = [piece.mwh for piece in (*early, first) if piece.quality is Quality.HELD]
-    held = sum(claims)
+    claims = [piece for piece in (*early, first) if piece.quality in CLAIMS]
+    held = sum(piece.mwh for piece in claims)
     accepted = sum(piece.mwh for piece in (*early, first)) - held
     whole = replace(first, mwh=accepted, quality=Quality.SPREAD)
     if not claims:
         return [whole]
+    follows = all(piece.quality is Quality.FOLLOWS for piece in claims)
+    claim = Quality.FOLLOWS if follows else Quality.HELD
     middle = first.start + (first.end - first.start) / 2
     return [
         replace(whole, end=middle),
-        replace(first, start=middle, mwh=held, quality=Quality.HELD),
+        replace(first, start=middle, mwh=held, quality=claim),
     ]

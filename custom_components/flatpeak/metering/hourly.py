@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
-from .model import Quality, Slice
+from .model import CLAIMS, Quality, Slice
 from .pieces import split
 from .step import Step
 
@@ -41,9 +41,9 @@ def shift(slices: Sequence[Slice]) -> tuple[Slice, ...]:
     return tuple(_moved(tuple(seen)) for _, seen in groupby(pieces, key=_hour_and_fate))
 
 
-def _hour_and_fate(piece: Slice) -> tuple[datetime, bool]:
+def _hour_and_fate(piece: Slice) -> tuple[datetime, Quality | None]:
     """Return what pieces have in common that move together."""
-    return _hour(piece.start), piece.quality is Quality.HELD
+    return _hour(piece.start), piece.quality if piece.quality in CLAIMS else None
 
 
 def _moved(seen: Sequence[Slice]) -> Slice:

@@ -26,6 +26,18 @@ class Quality(StrEnum):
     SPREAD = "spread"  # a gap closed by a later reading, spread evenly: estimated
     NO_DATA = "no_data"  # nothing is known of this time; its energy is 0
     HELD = "held"  # impossible: its energy is a claim, and counts once it is accepted
+    FOLLOWS = "follows"  # a claim as well: on a level that seems to be in another unit
+
+
+CLAIMS = frozenset({Quality.HELD, Quality.FOLLOWS})
+
+
+class Answer(StrEnum):
+    """What the user says of claims."""
+
+    ACCEPT = "accept"  # all of it was used
+    DISCARD = "discard"  # the register was wrong, and maybe is
+    REPLACED = "replaced"  # it is another register: what followed the jump was used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +90,7 @@ class Anchor:
     high_water: int | None = None  # mWh: the highest accepted reading of the cycle
     changed: datetime | None = None  # the earliest that the last rise can be complete
     before_claim: int | None = None  # mWh: the mark below what is in quarantine
+    thousands: int = 0  # 1: seems to show a thousand times its level; -1: a thousandth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +141,7 @@ class Window:
     estimated: bool = False  # some of it was spread over a gap
     partial: bool = False  # some of it has no data
     held: int = 0  # mWh in quarantine: to be released, or dropped
+    followed: int = 0  # mWh of it that came after a jump, on its level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from .step import (
     quarantine,
     rise,
 )
+from .unit import is_former_unit, is_thousandfold
 
 MWH = 1_000_000  # in a kWh
 # What it takes more readings to know: who decides, and what holds up the rest.
@@ -59,6 +60,9 @@ def _next(
     reading = readings[number]
     verdict = judge(anchor, reading, source)
     if verdict is Verdict.RISE:
+        # After an idle time a small register can come back from a thousandth at once.
+        if anchor.thousands < 0 and is_former_unit(anchor, reading, source):
+            return lose(anchor, reading), number
         return rise(anchor, reading, source), number
     if verdict is Verdict.CYCLE:
         gain = added(anchor, reading) or 0
@@ -79,7 +83,15 @@ def _after(outcome: Fate, anchor: Anchor, reading: Reading, source: Source) -> S
     if outcome is Fate.RESET:
         stand = level(reading)
         return accept(anchor, reading, stand, source, top=stand)
-    return (lose if outcome is Fate.SWAP else quarantine)(anchor, reading)
+    if is_former_unit(anchor, reading, source):
+        return lose(anchor, reading)
+    if outcome is Fate.UNIT:
+        return lose(anchor, reading, thousands=-1)
+    if outcome is Fate.SWAP:
+        return lose(anchor, reading, thousands=anchor.thousands)
+    # Whatever it does next, only the old level or the user ends this doubt.
+    up = is_thousandfold(anchor, reading, source)
+    return quarantine(anchor, reading, thousands=anchor.thousands or int(up))
 
 
 def _readings(

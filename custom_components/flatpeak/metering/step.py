@@ -83,13 +83,14 @@ def begin(reading: Reading) -> Anchor:
     )
 
 
-def lose(anchor: Anchor, reading: Reading) -> Step:
+def lose(anchor: Anchor, reading: Reading, *, thousands: int = 0) -> Step:
     """Begin anew on a reading: of the time before it nothing is known."""
     gap = Slice(start=anchor.end, end=reading.end, mwh=0, quality=Quality.NO_DATA)
-    return Step(slices=(gap,), anchor=begin(reading))
+    after = replace(begin(reading), thousands=thousands)
+    return Step(slices=(gap,), anchor=after)
 
 
-def quarantine(anchor: Anchor, reading: Reading) -> Step:
+def quarantine(anchor: Anchor, reading: Reading, *, thousands: int = 0) -> Step:
     """Set aside what a reading claims, and go on from it.
 
     The mark before the first of several claims is where a false register comes from.
@@ -105,6 +106,7 @@ def quarantine(anchor: Anchor, reading: Reading) -> Step:
         begin(reading),
         last_reset=reading.last_reset or anchor.last_reset,
         before_claim=before,
+        thousands=thousands,
     )
     return Step(slices=(claim,), anchor=after)
 
@@ -113,6 +115,8 @@ def accept(
     anchor: Anchor, reading: Reading, mwh: int, source: Source, *, top: int
 ) -> Step:
     """Settle the time up to a reading; from then on energy counts from `top`.
+
+    While a register seems to show another unit, its energy is a claim.
 
     The last change is as early as it can be: after the energy took its time, though
     not before the row. So rises that are late or early by part of a row are fine, and
@@ -123,11 +127,12 @@ def accept(
         taken = MICROSECOND * (mwh * MICROSECONDS // source.max_power)
         changed = max(changed + taken, reading.start)
     before = anchor.before_claim
+    known = quality(reading.end - anchor.end, mwh, source)
     settled = Slice(
         start=anchor.end,
         end=reading.end,
         mwh=mwh,
-        quality=quality(reading.end - anchor.end, mwh, source),
+        quality=Quality.FOLLOWS if anchor.thousands else known,
     )
     return Step(
         slices=(settled,),
@@ -139,6 +144,7 @@ def accept(
             high_water=top,
             changed=changed,
             before_claim=None if before is None or top < before else before,
+            thousands=anchor.thousands,
         ),
     )
 

@@ -8,7 +8,7 @@ from itertools import groupby, pairwise
 from math import gcd
 
 from .calendar import next_day_start
-from .model import Quality, Slice, Window
+from .model import CLAIMS, Answer, Quality, Slice, Window
 from .pieces import split
 
 QUARTER = 15  # minutes: the clocks of the world differ by multiples of it
@@ -123,7 +123,7 @@ def grouped(
 def join(pieces: Sequence[Slice]) -> Window:
     """Add up the slices of a window: what is accepted, and what is held."""
     qualities = {piece.quality for piece in pieces}
-    held = sum(piece.mwh for piece in pieces if piece.quality is Quality.HELD)
+    held = sum(piece.mwh for piece in pieces if piece.quality in CLAIMS)
     return Window(
         start=pieces[0].start,
         end=pieces[-1].end,
@@ -131,17 +131,26 @@ def join(pieces: Sequence[Slice]) -> Window:
         estimated=Quality.SPREAD in qualities,
         partial=Quality.NO_DATA in qualities,
         held=held,
+        followed=sum(p.mwh for p in pieces if p.quality is Quality.FOLLOWS),
     )
 
 
-def release(window: Window, *, accept: bool) -> Window:
+def release(window: Window, answer: Answer) -> Window:
     """Return a window without quarantine: its energy joined, or was never there.
 
     Accepted energy is estimated, since nobody knows when it was used. Where it is
     dropped, what was really used is missing.
     """
-    if not window.held:
-        return window
-    if not accept:
-        return replace(window, held=0, partial=True)
-    return replace(window, mwh=window.mwh + window.held, held=0, estimated=True)
+    counted = {
+        Answer.ACCEPT: window.held,
+        Answer.DISCARD: 0,
+        Answer.REPLACED: window.followed,
+    }[answer]
+    return replace(
+        window,
+        mwh=window.mwh + counted,
+        held=0,
+        followed=0,
+        estimated=window.estimated or counted > 0,
+        partial=window.partial or counted < window.held,
+    )
