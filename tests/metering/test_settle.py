@@ -595,6 +595,28 @@ def test_invariant_9_back_from_a_thousandfold_level(days: int) -> None:
     assert result.anchor.thousands == 0
 
 
+def test_invariant_9_back_from_a_thousandfold_level_with_a_small_load() -> None:
+    """The old level is not taken for another unit of the false one."""
+    wrong = [1_000 * (50.02 + use) for use in SMALL[:20]]
+    result = settled([50.0, 50.01, *wrong, *[50.021 + use for use in SMALL[:5]]])
+    assert not result.holds
+    assert [piece.mwh for piece in result.slices[-5:]] == [0, *[10] * 4]
+    assert {piece.quality for piece in result.slices[-4:]} == {MEASURED}
+
+
+def test_invariant_9_a_small_register_is_back_after_a_reset_in_another_unit() -> None:
+    """Its old level is so low that it could be a reset, and is none."""
+    low = [0.02 + use for use in SMALL[:20]]
+    wrong = [0.5, 0.5, *[500.0 + use for use in SMALL[:20]], 0.0, *low, 900.0]
+    result = settled([*wrong, *[900.0 + use for use in SMALL[1:20]]])
+    assert total(*result.slices) == 0, "a jump in doubt does not end it"
+    result = settled([*wrong, *[900.0 + use for use in SMALL[1:20]], 0.9, 1.0, 1.1])
+    assert result.holds
+    result = settled([*wrong, *[900.0 + use for use in SMALL[1:20]], 0.9, 1, 1.1, 1.2])
+    assert energies(result)[-4:] == [0, 100, 100, 100]
+    assert result.slices[-4].quality is NO_DATA
+
+
 def test_invariant_9_a_thousandfold_level_that_falls_elsewhere_stays_in_doubt() -> None:
     """Another wrong level, or another meter: nobody but the user knows."""
     wrong = [1_000 * (50.02 + use) for use in SMALL[:20]]

@@ -8,7 +8,7 @@ from .calendar import day_start, local_date
 from .judge import Verdict, announces_reset, judge
 from .model import Anchor, Source
 from .step import Reading, allowance, begin, flow, level, mark, rise, tolerance
-from .unit import is_former_unit, is_thousandth
+from .unit import is_thousandth
 
 CLIMBS = 3  # rising readings that prove a new cycle
 EDGE = timedelta(minutes=15)  # around a local midnight a reset is expected
@@ -112,9 +112,7 @@ def _is_true_again(anchor: Anchor, reading: Reading, source: Source) -> bool:
     meanwhile looks the same; its energy is given up rather than made up.
     """
     before = anchor.before_claim
-    return (
-        before is not None and level(reading) + source.quantum >= before
-    ) or is_former_unit(anchor, reading, source)
+    return before is not None and level(reading) + source.quantum >= before
 
 
 def _is_new_sum(anchor: Anchor, reading: Reading) -> bool:

@@ -80,11 +80,11 @@ def _after(outcome: Fate, anchor: Anchor, reading: Reading, source: Source) -> S
     """Return the step up to the reading that a doubt ends with."""
     if outcome is Fate.BACK:
         return rise(anchor, reading, source)
+    if is_former_unit(anchor, reading, source):
+        return lose(anchor, reading)
     if outcome is Fate.RESET:
         stand = level(reading)
         return accept(anchor, reading, stand, source, top=stand)
-    if is_former_unit(anchor, reading, source):
-        return lose(anchor, reading)
     if outcome is Fate.UNIT:
         return lose(anchor, reading, thousands=-1)
     if outcome is Fate.SWAP:
