@@ -78,6 +78,7 @@ class Life:
         now: When the process starts.
         window: Minutes of a window.
         meters: Direction and kind of each source.
+        keep_days: How long the recorder keeps details.
     """
 
     folder: str
@@ -88,6 +89,7 @@ class Life:
     now: datetime
     window: int = 30
     meters: Mapping[str, tuple[str, str]] = field(default_factory=METERS.copy)
+    keep_days: int = 10
 
     @property
     def storage(self) -> Path:
@@ -227,6 +229,7 @@ async def _started(life: Life) -> HomeAssistant:
         "recorder": {
             "db_url": f"sqlite:///{life.database}",
             "include": {"entities": list(life.meters)},
+            "purge_keep_days": life.keep_days,
         },
     }
     with patch.object(bootstrap, "DEFAULT_INTEGRATIONS", set()):
