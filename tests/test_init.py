@@ -205,7 +205,7 @@ async def test_removal_deletes_the_books(
         ('{"version": 1}', "books_unreadable"),
     ],
 )
-async def test_books_that_cannot_be_read(
+async def test_scenario_14_books_that_cannot_be_read(
     home: Home, entry: MockConfigEntry, hass_config_dir: str, text: str, key: str
 ) -> None:
     """An entry with a past never starts empty, and leaves its files alone."""

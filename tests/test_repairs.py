@@ -9,6 +9,7 @@ from pathlib import Path
 import re
 from unittest.mock import Mock
 
+from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
@@ -23,7 +24,7 @@ from custom_components.flatpeak.const import CONF_REPORTING, DOMAIN
 from custom_components.flatpeak.coordinator import FlatPeakCoordinator
 from custom_components.flatpeak.issues import FIXABLE, Issue, issue_id
 from custom_components.flatpeak.journal import Status
-from custom_components.flatpeak.metering import Reporting
+from custom_components.flatpeak.metering import Reporting, Rule, record_reference_id
 from custom_components.flatpeak.repairs import (
     ANSWERS,
     SourceFlow,
@@ -32,6 +33,7 @@ from custom_components.flatpeak.repairs import (
 from custom_components.flatpeak.review import Difference
 
 from .home import ACCOUNT, ENERGY, Home
+from .simulator import DEFAULT
 from .simulator.faults import FaultKind
 
 BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
@@ -353,20 +355,59 @@ async def test_scenario_17_another_writer(
     issue_registry: ir.IssueRegistry,
 ) -> None:
     """While somebody else sends our records nothing is sent, and nothing is lost."""
-    coordinator: FlatPeakCoordinator = grid.runtime_data
-    ledger = coordinator.ledger
-    facts = replace(ledger.journal.facts, other_writer=True)
-    await ledger.async_write(replace(ledger.journal, facts=facts))
-    stored = len(home.simulator.records)
-    await home.live(BEGIN + timedelta(minutes=65), use)
-    assert len(home.simulator.records) == stored
     identity = issue_id(grid.entry_id, Issue.OTHER_WRITER)
+    (state,) = grid.runtime_data.ledger.journal.meters.values()
+    home.hass.states.async_set(PUMP, STATE_UNAVAILABLE, ENERGY)
+    noon = BEGIN + timedelta(hours=4)
+    for number in range(8):  # of another Home Assistant, whose sensor still answers
+        start = noon - timedelta(minutes=15 * (8 - number))
+        end = start + timedelta(minutes=15)
+        home.simulator.add_record(
+            grid.unique_id or "",
+            start,
+            end,
+            150,
+            record_reference_id=record_reference_id(state.stream, start, end),
+        )
+    await home.live(noon + timedelta(minutes=5), lambda _: {})
+    assert issue_registry.async_get_issue(DOMAIN, identity) is None
+    await home.live(noon + timedelta(minutes=15), lambda _: {})  # and poll
     assert issue_registry.async_get_issue(DOMAIN, identity)
+
+    sent = len(home.simulator.ledger.submissions)
+    await home.live(noon + timedelta(minutes=45), use)
+    assert len(home.simulator.ledger.submissions) == sent
+    assert home.value("pending_records", meter_key(grid))
     await choose(home, identity, {"next_step_id": "go_on"})
     assert issue_registry.async_get_issue(DOMAIN, identity) is None
-    await home.live(BEGIN + timedelta(minutes=80), use)
-    assert len(home.simulator.records) > stored
+    await home.live(noon + timedelta(minutes=60), use)
+    assert len(home.simulator.ledger.submissions) > sent
     assert home.value("pending_records", meter_key(grid)) == 0
+    assert home.value("cost_today", meter_key(grid)) == home.simulator.stored_cost(
+        grid.unique_id or "", BEGIN, dt_util.utcnow()
+    )
+
+
+async def test_scenario_17_flatpeak_adds_what_another_sends(
+    home: Home,
+    grid: MockConfigEntry,
+    issue_registry: ir.IssueRegistry,
+) -> None:
+    """All that we sent is there twice: said to the user, and not counted."""
+    home.simulator.switches = DEFAULT.but({"overwrite": "never"})
+    await home.live(BEGIN + timedelta(hours=4), use)
+    ours = list(home.simulator.ledger.submissions)
+    for record in ours:
+        home.simulator.store(record.draft)
+    await home.live(BEGIN + timedelta(hours=4, minutes=15), use)
+    key = meter_key(grid)
+    identity = issue_id(grid.entry_id, Issue.DIFFERENCE, key)
+    assert issue_registry.async_get_issue(DOMAIN, identity)
+    assert grid.runtime_data.ledger.journal.facts.rule is Rule.ADDS
+    stored = home.simulator.stored_cost(grid.unique_id or "", BEGIN, dt_util.utcnow())
+    twice = sum(home.simulator.price(record).cost for record in ours)
+    assert twice
+    assert home.value("cost_today", key) == stored - twice
 
 
 async def test_scenario_22_source_replaced(

@@ -16,7 +16,7 @@ from custom_components.flatpeak.meters import meter_key
 from custom_components.flatpeak.series import statistic_id
 from tests.desk import is_record
 from tests.home import SLOT
-from tests.lifetime import METERS, Life, register, used
+from tests.lifetime import Life, register, used
 from tests.lives import shown
 from tests.simulator import Direction, FlatPeakSimulator
 from tests.simulator.ledger import Draft
@@ -73,7 +73,7 @@ def audit(simulator: FlatPeakSimulator, life: Life, midnight: datetime) -> Audit
     found = Audit(requests=len(simulator.requests))
     found.faults.update(one.fault for one in simulator.requests if one.fault)
     ours: dict[Period, _Entry] = {}
-    for source, (direction, _) in METERS.items():
+    for source, (direction, _) in life.meters.items():
         key = meter_key(life.location, direction, source)
         entries = _entries(simulator, life, journal, book, key)
         _check_energy(found, life, source, journal.meters[key].cut_until, entries)

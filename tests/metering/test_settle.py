@@ -900,6 +900,17 @@ def test_scenario_02_rows_that_rise_are_from_before_the_crash() -> None:
     )
 
 
+def test_scenario_02_copies_of_an_older_reading_are_missing() -> None:
+    """The crash took the recorder's last rows along, which we had settled."""
+    before = settled([1000.0, 1000.2, 1000.4])
+    rows = rows_of([1000.0, 1000.2, 1000.2, 1000.2, 1000.2, 1001.0])
+    outage = Span(start=at(3), end=at(5))
+    result = settle(rows, before.anchor, SOURCE, [outage], LATER)
+    assert result.slices == (
+        Slice(start=at(3), end=at(6), mwh=600_000, quality=SPREAD),
+    )
+
+
 def test_scenario_02_nothing_is_settled_in_an_open_outage() -> None:
     """Until the first fresh reading a copy may be one."""
     result = settled([10.0, 10.1, 10.1, 10.1], SOURCE, Span(start=at(1)))

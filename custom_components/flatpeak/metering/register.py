@@ -19,6 +19,7 @@ from .step import (
     mark,
     quarantine,
     rise,
+    unfallen,
 )
 from .unit import is_former_unit, is_thousandfold
 
@@ -34,7 +35,7 @@ def settle_register(
     rows: Sequence[Row], anchor: Anchor | None, source: Source, outages: Sequence[Span]
 ) -> tuple[list[Step], Hold | None]:
     """Return the steps that are certain, and what holds up the rest."""
-    readings = list(_readings(rows, anchor, outages))
+    readings = list(_readings(rows, anchor, source, outages))
     steps: list[Step] = []
     number = 0
     while number < len(readings):
@@ -95,12 +96,13 @@ def _after(outcome: Fate, anchor: Anchor, reading: Reading, source: Source) -> S
 
 
 def _readings(
-    rows: Sequence[Row], anchor: Anchor | None, outages: Sequence[Span]
+    rows: Sequence[Row], anchor: Anchor | None, source: Source, outages: Sequence[Span]
 ) -> Iterator[Reading]:
     """Yield the rows that say something of the register.
 
     Those are not rows that lack a value, nor the copies of the old reading that the
-    recorder writes for an outage.
+    recorder writes for an outage. Where a crash took its last rows along, it copies
+    one that is a little older than the last that we know.
     """
     by_state: bool | None = None
     before: int | None = None
@@ -113,7 +115,11 @@ def _readings(
         stand = state if by_state else total
         if stand is None:
             continue
-        if stand == before and ends_in(outages, row.end):
+        if (
+            before is not None
+            and 0 <= before - stand <= unfallen(before, source)
+            and ends_in(outages, row.end)
+        ):
             continue
         before = stand
         yield Reading(

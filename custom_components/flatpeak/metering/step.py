@@ -46,7 +46,12 @@ def mark(anchor: Anchor) -> int:
 
 def tolerance(anchor: Anchor, source: Source) -> int:
     """Return by how much a register may fall without having fallen (mWh)."""
-    return max(source.quantum, abs(mark(anchor)) // 1_000)
+    return unfallen(mark(anchor), source)
+
+
+def unfallen(stand: int, source: Source) -> int:
+    """Return what is no fall from a level (mWh)."""
+    return max(source.quantum, abs(stand) // 1_000)
 
 
 def flow(source: Source, time: timedelta) -> int:
