@@ -102,3 +102,15 @@ def test_to_hourly() -> None:
         Slice(start=at(24), end=at(36), mwh=1_000_000),
     )
     assert total(*before.slices, *fitted) == 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("early", "claim"),
+    [(Quality.FOLLOWS, Quality.FOLLOWS), (Quality.HELD, Quality.HELD)],
+)
+def test_claims_that_are_joined(early: Quality, claim: Quality) -> None:
+    """With a jump among them, nothing of it counts for a new meter."""
+    parts = slices_of([(1, 7, early), (1, 9, Quality.FOLLOWS)])
+    fitted = fit(parts, at(1) + SLOT / 2)
+    assert fitted is not None
+    assert [(p.mwh, p.quality) for p in fitted if p.mwh] == [(16, claim)]

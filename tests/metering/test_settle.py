@@ -606,24 +606,26 @@ def test_invariant_9_back_from_a_thousandfold_level_with_a_small_load() -> None:
 
 def test_invariant_9_a_small_register_is_back_after_a_reset_in_another_unit() -> None:
     """Its old level is so low that it could be a reset, and is none."""
-    low = [0.02 + use for use in SMALL[:20]]
-    wrong = [0.5, 0.5, *[500.0 + use for use in SMALL[:20]], 0.0, *low, 900.0]
-    result = settled([*wrong, *[900.0 + use for use in SMALL[1:20]]])
-    assert total(*result.slices) == 0, "a jump in doubt does not end it"
-    result = settled([*wrong, *[900.0 + use for use in SMALL[1:20]], 0.9, 1.0, 1.1])
-    assert result.holds
-    result = settled([*wrong, *[900.0 + use for use in SMALL[1:20]], 0.9, 1, 1.1, 1.2])
-    assert energies(result)[-4:] == [0, 100, 100, 100]
+    wrong = [500.0 + use for use in SMALL[:20]]
+    again = [n / 2 for n in range(11)]
+    result = settled([0.5, 0.5, *wrong, *again, 0.005, 0.006, 0.007, 0.008])
+    assert claimed(*result.slices[-14:-4]) == 5_000_000
+    assert energies(result)[-4:] == [0, 1, 1, 1]
     assert result.slices[-4].quality is NO_DATA
+    assert total(*result.slices) == 3_000
 
 
-def test_invariant_9_a_thousandfold_level_that_falls_elsewhere_stays_in_doubt() -> None:
+@pytest.mark.parametrize("elsewhere", [7_000.0, 900_000.0])
+def test_invariant_9_a_thousandfold_level_that_goes_elsewhere_stays_in_doubt(
+    elsewhere: float,
+) -> None:
     """Another wrong level, or another meter: nobody but the user knows."""
     wrong = [1_000 * (50.02 + use) for use in SMALL[:20]]
-    result = settled([50.0, 50.01, *wrong, *[7_000.0 + n / 10 for n in range(5)]])
+    after = [elsewhere + n / 10 for n in range(13)]
+    result = settled([50.0, 50.01, *wrong, *after])
     assert total(*result.slices) == 10_000
-    assert result.slices[-5].quality is NO_DATA
-    assert claimed(*result.slices[-4:]) == 400_000
+    assert claimed(*result.slices[-12:]) == 1_200_000
+    assert {piece.quality for piece in result.slices[-12:]} == {Quality.FOLLOWS}
 
 
 def test_invariant_9_what_follows_on_a_thousandth_is_a_claim_until_it_is_back() -> None:
@@ -821,6 +823,16 @@ def test_rule_14_a_claim_is_moved_and_mixes_with_nothing() -> None:
         Slice(start=at(-6), end=at(-5), mwh=900_000_000, quality=HELD),
         Slice(start=at(-5), end=at(0), mwh=200_000),
     )
+
+
+def test_rule_14_what_follows_a_claim_does_not_mix_with_it() -> None:
+    """It counts alone where the meter was replaced."""
+    source = replace(HOURLY, max_power=POWER)
+    wrong = [*[5_000.0] * 7, *[5_000.2] * 18]
+    rows = rows_of([5.0, 5.0, *[5.0] * 4, *wrong], start=START - SLOT)
+    result = settle(rows, None, source, (), LATER)
+    claims = [(p.mwh, p.quality) for p in result.slices if p.mwh]
+    assert claims == [(4_995_000_000, HELD), (200_000, Quality.FOLLOWS)]
 
 
 def test_rule_14_hold_is_an_hour_earlier_too() -> None:
