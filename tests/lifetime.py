@@ -57,7 +57,7 @@ TWO_REGISTERS = {
     ROOF: ("export", "grid"),
     PUMP: ("import", "device"),
 }
-STEADY = (1, 2, 9, 10, 11)  # hours of UTC in which a house of two registers is even
+STEADY = (3, 4, 5, 9, 10, 11)  # hours of UTC in which a house of two registers is even
 _LOGGER = logging.getLogger(__name__)
 
 ENTRY_ID = "lifetime"

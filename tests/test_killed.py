@@ -68,7 +68,8 @@ async def test_scenario_11_killed_around_a_record(
         there = {
             record.draft.record_reference_id for record in simulator.ledger.submissions
         }
-        assert bool(doubtful & there) == (aim is Aim.STORED)
+        if aim is not Aim.MARKED:  # which may have gone out before the kill
+            assert bool(doubtful & there) == (aim is Aim.STORED)
 
         back = simulator.now + 7 * MINUTE
         async with alive(replace(life, now=back), simulator) as child:

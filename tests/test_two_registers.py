@@ -25,15 +25,15 @@ LOST = 10 * MINUTE  # of rows, in a crash that takes the last pages of a file al
 AWAY = 20 * MINUTE
 UNSEEN = AWAY + SLOT  # until the first new reading
 
-# On the location's clock: in the first two what is used is even, in the last one the
-# house changes from T1 to T2.
+# On the location's clock. What is used is even in the first two, and in the third the
+# house changes from T2 to T1.
 EVEN = [
-    MIDNIGHT + timedelta(hours=2, minutes=35),
+    MIDNIGHT + timedelta(hours=5, minutes=10),
     MIDNIGHT + timedelta(hours=11, minutes=10),
 ]
 UNEVEN = [
-    MIDNIGHT + timedelta(hours=17, minutes=5),
-    MIDNIGHT + timedelta(hours=23, minutes=20),
+    MIDNIGHT + timedelta(hours=7, minutes=20),
+    MIDNIGHT + timedelta(hours=9, minutes=5),
 ]
 
 pytestmark = [
@@ -44,10 +44,9 @@ pytestmark = [
 
 @asynccontextmanager
 async def house(
-    tariff: str, folder: Path
+    tariff: str, folder: Path, begin: datetime
 ) -> AsyncIterator[tuple[FlatPeakSimulator, Life]]:
-    """Build the house, shortly before a day begins."""
-    begin = MIDNIGHT - 25 * MINUTE
+    """Build the house."""
     async with FlatPeakSimulator() as simulator:
         simulator.now = begin
         simulator.add_account(ACCOUNT, KEY)
@@ -96,7 +95,8 @@ async def kill(child: Child, life: Life) -> None:
 
 async def test_scenario_01_two_registers_for_a_day(tmp_path: Path, tariff: str) -> None:
     """Every window has the energy and the money of the exact account."""
-    async with house(tariff, tmp_path) as (simulator, life):
+    begin = MIDNIGHT - 25 * MINUTE
+    async with house(tariff, tmp_path, begin) as (simulator, life):
         async with alive(life, simulator) as child:
             await child.live(NEXT + 45 * MINUTE)
             await child.stop()
@@ -113,14 +113,15 @@ async def test_scenario_01_scenario_02_away_for_20_minutes(
     Where the use was even, each window is as if nothing had happened. Elsewhere those
     that the time away touches share what they had, and are estimates.
     """
-    async with house(tariff, tmp_path) as (simulator, life):
+    begin = MIDNIGHT + timedelta(hours=4, minutes=35)
+    async with house(tariff, tmp_path, begin) as (simulator, life):
         for gone in sorted([*EVEN, *UNEVEN]):
             async with alive(replace(life, now=simulator.now), simulator) as child:
                 await child.live(gone)
                 await end(child, life)
             simulator.now += AWAY
         async with alive(replace(life, now=simulator.now), simulator) as child:
-            await child.live(NEXT + 45 * MINUTE)
+            await child.live(MIDNIGHT + timedelta(hours=13))
             await child.stop()
         check_account(simulator, life)
         check_windows(life, [*EVEN, *UNEVEN])
