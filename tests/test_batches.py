@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import sys
 from time import CLOCK_MONOTONIC, clock_gettime
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from custom_components.flatpeak.decisions import left_out, sent_again, stuck
 from custom_components.flatpeak.exchange import key_of
 from custom_components.flatpeak.journal import Journal, Status
 from custom_components.flatpeak.metering import Origin, record_reference_id
+from custom_components.flatpeak.outbox import Outbox
 
 from .desk import (
     DEVICE,
@@ -157,6 +159,21 @@ async def test_a_record_that_fails_is_set_aside(desk: Desk) -> None:
     desk.assert_settled(without=[bad])
 
 
+async def test_a_number_of_a_record_that_is_gone_is_no_other_ones(desk: Desk) -> None:
+    """A failure without an id is nobody's once the batch is not all there any more."""
+    bad = desk.queue(IMPORT, START - WINDOW, wh=-5)
+    await desk.cycle()
+    assert desk.status(bad) is Status.SET_ASIDE
+    desk.journal, _ = left_out(
+        desk.journal, desk.book, desk.now, meter=IMPORT, status=Status.SET_ASIDE
+    )
+    (batch,) = (one for one in desk.simulator.batches.values() if one.failed)
+    batch.failed = [{"record_num": 0, "error": "negative"}]
+    del desk.queued[bad]
+    await settle(desk)
+    desk.assert_settled()
+
+
 async def test_refused_as_a_whole(desk: Desk) -> None:
     """Then its records go out one by one, so that the bad one is found."""
     desk.simulator.fail(BATCH, status=400)
@@ -193,9 +210,57 @@ async def test_a_batch_that_flatpeak_forgot(desk: Desk) -> None:
 
 
 async def test_a_batch_that_never_ends(desk: Desk) -> None:
-    """After half an hour the report is read, whatever the batch says."""
+    """After half an hour the report is read, whatever is said of the batch."""
     desk.simulator.fail(FOLLOW, status=500, times=None)
     await settle(desk, hours=30)
+    desk.assert_settled()
+
+
+@pytest.mark.parametrize("lag", [0, 1200])
+@pytest.mark.parametrize("hours", [0.35, 3, 30])
+async def test_invariant_4_an_unfinished_batch_is_not_sent_again(
+    desk: Desk, hours: float, lag: int
+) -> None:
+    """Under *adds* neither while FlatPeak works on it, nor as long as reports lag.
+
+    Windows that were sent later are visible all the while. After a day it is listed.
+    """
+    desk.simulator.switches = DEFAULT.but(
+        {"overwrite": "never", "batch_delay": hours * 3600, "lag": lag}
+    )
+    requests = await desk.live(desk.now + (hours + 3) * HOUR)
+    assert count(requests, BATCH) == 3
+    assert count(requests, FOLLOW) < 3 * (hours + 6), "it is asked for ever less"
+    desk.assert_settled()
+
+
+async def test_scenario_10_an_unfinished_batch_is_listed(desk: Desk) -> None:
+    """After a day it is as doubtful as any record, for the user to decide on."""
+    desk.simulator.switches = DEFAULT.but({"batch_delay": 40 * 3600.0})
+    await desk.live(END + 23 * HOUR)
+    assert not stuck(desk.journal, desk.book, IMPORT, desk.now, Status.ATTEMPTED)
+    await desk.live(END + 25 * HOUR)
+    listed = stuck(desk.journal, desk.book, IMPORT, desk.now, Status.ATTEMPTED)
+    assert len(listed) == COUNT
+
+
+async def test_invariant_4_killed_before_the_answer_to_a_batch(desk: Desk) -> None:
+    """What was marked to go out together waits for as long as a batch can take."""
+    desk.simulator.switches = DEFAULT.but({"overwrite": "never", "batch_delay": 2400.0})
+    sent = desk.outbox.async_send
+    marked: list[Journal] = []
+
+    async def killed(*arguments: Any) -> None:
+        marked.append(desk.journal)
+        await sent(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk.outbox, "async_send", killed)
+        await desk.cycle()
+    desk.journal = marked[-1]  # the last one's answer did not come
+    desk.outbox = Outbox(desk.exchange)
+    requests = await desk.live(desk.now + 4 * HOUR)
+    assert count(requests, BATCH) == 0
     desk.assert_settled()
 
 

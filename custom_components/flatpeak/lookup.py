@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from .api import CostItem, FlatPeakAuthenticationError, FlatPeakError
+from .batches import Batches
 from .exchange import Exchange, Key, Round, as_record, expected, key_of
 from .journal import Journal, MeterState, Queued, Status
 from .metering import (
@@ -64,9 +65,10 @@ class _Answer:
 class Lookups:
     """Finds out whether doubtful records were stored."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, batches: Batches) -> None:
         """Begin without having looked anything up."""
         self._exchange = exchange
+        self._batches = batches
         self._turns: Turns[Key] = Turns()
         self._first_reads: dict[Key, tuple[datetime, CostItem]] = {}
         self._unwitnessed: set[Key] = set()  # at their last look
@@ -109,12 +111,22 @@ class Lookups:
                 self._exchange.failed(error, state)
 
     def _is_due(self, item: Queued, journal: Journal) -> bool:
-        """Return whether to look a record up: at its turn, or once after a cure."""
+        """Return whether to look a record up: at its turn, or once after a cure.
+
+        So is the end of its batch.
+        """
         if self._turns.is_due(key_of(item), self._now):
             return True
         stream = journal.meters[item.meter].stream
-        cured = self._exchange.pace.cured(stream.tariff_direction)
-        return cured is not None and self._turns.was_vain(key_of(item), cured)
+        times = (
+            self._exchange.pace.cured(stream.tariff_direction),
+            self._batches.ended(item),
+        )
+        return any(
+            self._turns.was_vain(key_of(item), time)
+            for time in times
+            if time is not None and time <= self._now
+        )
 
     async def _resolve(
         self, question: _Question, journal: Journal, result: Round
@@ -278,7 +290,7 @@ class Lookups:
                     provisional = replace(line, origin=Origin.QUOTE)
                     result.booked.append((item.meter, provisional))
                 return
-        elif finding.resend or self._never_sent(item, finding, journal):
+        elif self._may_resend(item, finding, journal):
             self._turns.forget(key)
             result.change(_again(item))
             return
@@ -306,6 +318,15 @@ class Lookups:
             self._left -= 1
             line = await self._exchange.async_quote(item, state)
             result.booked.append((item.meter, line))
+
+    def _may_resend(
+        self, item: Queued, finding: Finding[CostItem], journal: Journal
+    ) -> bool:
+        """Return whether a record that is not there will not come any more."""
+        lag = timedelta(seconds=journal.facts.lag)
+        if self._batches.may_come(item, max(SURE, LAGS * lag)):
+            return False
+        return finding.resend or self._never_sent(item, finding, journal)
 
     def _never_sent(
         self, item: Queued, finding: Finding[CostItem], journal: Journal

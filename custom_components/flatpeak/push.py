@@ -10,7 +10,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from .advance import advance
-from .exchange import Round, key_of
+from .exchange import Round
 from .journal import Journal, MeterState, Queued, Status
 from .ledger import Ledger
 from .metering import (
@@ -28,7 +28,7 @@ from .metering import (
 )
 from .metering.revise import RUN_UP, TRAILING
 from .meters import Meter
-from .outbox import Outbox
+from .outbox import Outbox, about_to_go
 from .readings import (
     HOUR,
     SLOT,
@@ -118,19 +118,13 @@ class Pusher:
 
     async def _send(self, journal: Journal, due: Sequence[Queued]) -> Journal:
         """Make a round durable, send it, and book what came back."""
-        now = dt_util.utcnow()
-        attempts = {
-            key_of(item): replace(
-                item, status=Status.ATTEMPTED, attempted=now, tries=item.tries + 1
-            )
-            for item in due
-        }
-        outbox = Round(changed=attempts).apply(journal.outbox)
+        going = about_to_go(due, dt_util.utcnow())
+        outbox = going.apply(journal.outbox)
         await self._ledger.async_write(replace(journal, outbox=outbox))
         result = Round()
         try:
             await self._outbox.async_send(
-                list(attempts.values()), journal.meters, result
+                list(going.changed.values()), journal.meters, result
             )
         finally:
             await self._note(result)
