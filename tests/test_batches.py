@@ -426,13 +426,12 @@ async def test_a_batch_refused_in_doubt(desk: Desk) -> None:
     desk.assert_settled()
 
 
-async def test_lag_is_learned(desk: Desk) -> None:
-    """How long a record took to become visible is kept."""
-    desk.simulator.switches = DEFAULT.but({"lag": 2000.0})
-    desk.simulator.fail(BATCH, kind=FaultKind.DROP, stored=True)
-    await settle(desk, hours=6)
+async def test_what_a_batch_takes_is_no_lag(desk: Desk) -> None:
+    """That counts from when FlatPeak had finished with it, if at all."""
+    desk.simulator.switches = DEFAULT.but({"batch_delay": 4 * 3600.0, "lag": 900.0})
+    await desk.live(desk.now + 7 * HOUR)
     desk.assert_settled()
-    assert desk.journal.facts.lag >= 2000
+    assert desk.journal.facts.lag <= 7200
 
 
 async def test_energy_that_another_life_knew_better(

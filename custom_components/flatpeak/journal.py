@@ -24,6 +24,9 @@ from .metering import Anchor, Lengths, Quality, Rule, Slice, Stream, Window
 # had one line.
 VERSION = 4
 
+# Four times this is a day: until then at most something waits because reports lag.
+LONGEST_LAG = 6 * 60 * 60  # seconds
+
 # Estimated, partial, status, attempted, held, tries, batch and error of most records.
 # Those at the end that are so are left out: after a day offline it is a long list.
 USUAL: tuple[Any, ...] = (0, 0, "new", None, 0, 0, None, None)

@@ -14,7 +14,7 @@ from itertools import groupby
 from .api import CostItem, FlatPeakAuthenticationError, FlatPeakError
 from .batches import Batches
 from .exchange import Exchange, Key, Round, as_record, expected, key_of
-from .journal import Journal, MeterState, Queued, Status
+from .journal import LONGEST_LAG, Journal, MeterState, Queued, Status
 from .metering import (
     Finding,
     Kind,
@@ -37,8 +37,11 @@ MOST_TRIES = 24  # at growing intervals: a day
 # After this, or four times the longest lag, a record that is stored is visible.
 SURE = timedelta(minutes=10)
 LAGS = 4
+# Between two looks, of which only the second one finds a record: it came in between.
+NEAR = timedelta(minutes=70)
 TOLERANCE_WH = 1  # FlatPeak rounds energy to whole Wh
 STORED = {Kind.CONFIRMED, Kind.REPRICED, Kind.UNPRICED, Kind.SURPLUS}
+ABSENT = {Kind.LATE, Kind.MISSING, Kind.UNCONFIRMED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ class Lookups:
         self._batches = batches
         self._turns: Turns[Key] = Turns()
         self._first_reads: dict[Key, tuple[datetime, CostItem]] = {}
+        self._unseen: dict[Key, datetime] = {}  # when it was last not there
         self._unwitnessed: set[Key] = set()  # at their last look
         self._left = AT_ONCE
 
@@ -268,15 +272,15 @@ class Lookups:
         """Act on what the report says of one record."""
         key, finding = key_of(item), answer.of(item)
         state = journal.meters[item.meter]
+        if finding.kind in ABSENT:
+            self._unseen[key] = self._now
         if finding.kind is Kind.CONFIRMED and not finding.items:
             self._turns.forget(key)
             result.settle(item, self._exchange.nothing(item))
             return
         if finding.kind in STORED or _is_of_another_life(item, finding, state):
             found = finding.items[0]
-            if self._turns.count(key) and item.attempted:
-                late = (self._now - item.attempted).total_seconds()
-                result.lag = max(result.lag, int(late))
+            self._learn_lag(item, result)
             if found.cost and self._is_certain(item, found):
                 line = await self._line(item, found, answer.currency, state)
                 self._turns.forget(key)
@@ -299,6 +303,18 @@ class Lookups:
             result.change(_given_up(item))
             return
         await self._wait(item, finding, state, result)
+
+    def _learn_lag(self, item: Queued, result: Round) -> None:
+        """Note how long a record took to become visible, money or not.
+
+        What nobody looked for, as in an outage, is no lag; nor is what FlatPeak takes
+        to work a batch off.
+        """
+        unseen = self._unseen.pop(key_of(item), None)
+        sent = self._batches.ended(item) if item.batch else item.attempted
+        if unseen and sent and sent <= unseen and self._now - unseen <= NEAR:
+            late = int((self._now - sent).total_seconds())
+            result.lag = max(result.lag, min(late, LONGEST_LAG))
 
     async def _wait(
         self, item: Queued, finding: Finding[CostItem], state: MeterState, result: Round
