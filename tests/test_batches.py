@@ -8,6 +8,7 @@ import sys
 from time import CLOCK_MONOTONIC, clock_gettime
 from typing import Any
 
+from homeassistant.util import dt as dt_util
 import pytest
 
 from custom_components.flatpeak.api import (
@@ -17,7 +18,7 @@ from custom_components.flatpeak.api import (
 from custom_components.flatpeak.batches import NO_ANSWER
 from custom_components.flatpeak.decisions import left_out, sent_again, stuck
 from custom_components.flatpeak.exchange import key_of
-from custom_components.flatpeak.journal import Journal, Status
+from custom_components.flatpeak.journal import Journal, Status, read_journal
 from custom_components.flatpeak.metering import Origin, record_reference_id
 from custom_components.flatpeak.outbox import Outbox
 
@@ -307,8 +308,9 @@ async def test_set_aside_is_left_out(desk: Desk) -> None:
     assert again.outbox[0].error is None
 
 
+GRID = "sensor.grid_import"
 SIX = {
-    "sensor.grid_import": ("import", "grid"),
+    GRID: ("import", "grid"),
     "sensor.grid_export": ("export", "grid"),
     **{f"sensor.plug_{n}": ("import", "device") for n in range(4)},
 }
@@ -357,6 +359,43 @@ async def test_48_hours_without_the_cloud(
         for one in home.simulator.ledger.submissions
     ]
     assert len(periods) == len(set(periods))
+
+
+@pytest.mark.freeze_time(EVENING)
+async def test_invariant_4_a_batch_is_followed_after_a_restart(home: Home) -> None:
+    """Its id is on disk before anything else is done."""
+    location = home.simulator.add_location(ACCOUNT, tariff="dynamic")
+    home.add_sensor(GRID)
+    entry = home.add_entry(location, {GRID: ("import", "grid")}, window=15)
+    home.simulator.switches = DEFAULT.but(
+        {"batch_delay": 2 * 3600.0, "overwrite": "never"}
+    )
+    await home.set_up(entry)
+    await home.live(EVENING + 25 * MINUTE, _grid)
+    await entry.runtime_data.async_set_sending(on=False)
+    await home.live(EVENING + 15 * HOUR, _grid)
+    await entry.runtime_data.async_set_sending(on=True)
+    while not home.simulator.batches:
+        await home.live(dt_util.utcnow() + 5 * MINUTE, _grid)
+    (batch,) = home.simulator.batches
+    journal = read_journal(entry.runtime_data.ledger._path)
+    assert journal
+    assert [item.batch for item in journal.outbox].count(batch) > 50
+    before = len(home.simulator.requests)
+    await home.hass.config_entries.async_reload(entry.entry_id)
+    await home.live(EVENING + 19 * HOUR, _grid)
+    requests = home.simulator.requests[before:]
+    assert count(requests, FOLLOW) > 0
+    assert count(requests, BATCH) == 0
+    (key,) = entry.runtime_data.meters
+    assert home.value("pending_records", key) == 0
+    starts = [one.draft.start for one in home.simulator.ledger.submissions]
+    assert len(starts) == len(set(starts)) > 70
+
+
+def _grid(start: datetime) -> dict[str, float]:
+    """Return what the grid meter alone counts in a slot."""
+    return {GRID: _used(start)[GRID]}
 
 
 def _used(start: datetime) -> dict[str, float]:

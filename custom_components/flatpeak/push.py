@@ -131,13 +131,18 @@ class Pusher:
         return self._ledger.journal
 
     async def _note(self, result: Round) -> None:
-        """Book the answers. The journal on disk may lag: it only knows less."""
+        """Book the answers. The journal on disk may lag: it only knows less.
+
+        But for the name of a batch, which nothing else tells after a restart.
+        """
         await self._ledger.async_book(result.booked)
         journal = self._ledger.journal
         facts = replace(journal.facts, lag=max(journal.facts.lag, result.lag))
         self._ledger.journal = replace(
             journal, facts=facts, outbox=result.apply(journal.outbox)
         )
+        if any(item.batch for item in result.changed.values()):
+            await self._ledger.async_write(self._ledger.journal)
 
     async def _cut(self, journal: Journal, now: datetime) -> Journal:
         """Return the journal with the windows that closed; itself if none did."""
