@@ -17,7 +17,7 @@ from custom_components.flatpeak.book import Book
 from custom_components.flatpeak.exchange import Exchange, Key, Round, key_of
 from custom_components.flatpeak.journal import Journal, MeterState, Queued, Status
 from custom_components.flatpeak.metering import PricedWindow, Stream, Window
-from custom_components.flatpeak.outbox import Outbox
+from custom_components.flatpeak.outbox import Outbox, about_to_go
 from custom_components.flatpeak.pace import Pace
 
 from .home import ACCOUNT, KEY
@@ -188,20 +188,12 @@ class Desk(Counter):
 
     async def _send(self, due: Sequence[Queued]) -> None:
         """Mark a round as attempted and send it."""
-        attempts = {
-            key_of(item): replace(
-                item,
-                status=Status.ATTEMPTED,
-                attempted=self.now,
-                tries=item.tries + 1,
-            )
-            for item in due
-        }
-        self._note(Round(changed=attempts))
+        going = about_to_go(due, self.now)
+        self._note(going)
         result = Round()
         try:
             await self.outbox.async_send(
-                list(attempts.values()), self.journal.meters, result
+                list(going.changed.values()), self.journal.meters, result
             )
         finally:
             self._note(result)

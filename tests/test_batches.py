@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 import sys
 from time import CLOCK_MONOTONIC, clock_gettime
+from typing import Any
 
+from homeassistant.util import dt as dt_util
 import pytest
 
 from custom_components.flatpeak.api import (
@@ -16,8 +18,9 @@ from custom_components.flatpeak.api import (
 from custom_components.flatpeak.batches import NO_ANSWER
 from custom_components.flatpeak.decisions import left_out, sent_again, stuck
 from custom_components.flatpeak.exchange import key_of
-from custom_components.flatpeak.journal import Journal, Status
+from custom_components.flatpeak.journal import Journal, Status, read_journal
 from custom_components.flatpeak.metering import Origin, record_reference_id
+from custom_components.flatpeak.outbox import Outbox
 
 from .desk import (
     DEVICE,
@@ -157,6 +160,21 @@ async def test_a_record_that_fails_is_set_aside(desk: Desk) -> None:
     desk.assert_settled(without=[bad])
 
 
+async def test_a_number_of_a_record_that_is_gone_is_no_other_ones(desk: Desk) -> None:
+    """A failure without an id is nobody's once the batch is not all there any more."""
+    bad = desk.queue(IMPORT, START - WINDOW, wh=-5)
+    await desk.cycle()
+    assert desk.status(bad) is Status.SET_ASIDE
+    desk.journal, _ = left_out(
+        desk.journal, desk.book, desk.now, meter=IMPORT, status=Status.SET_ASIDE
+    )
+    (batch,) = (one for one in desk.simulator.batches.values() if one.failed)
+    batch.failed = [{"record_num": 0, "error": "negative"}]
+    del desk.queued[bad]
+    await settle(desk)
+    desk.assert_settled()
+
+
 async def test_refused_as_a_whole(desk: Desk) -> None:
     """Then its records go out one by one, so that the bad one is found."""
     desk.simulator.fail(BATCH, status=400)
@@ -193,9 +211,57 @@ async def test_a_batch_that_flatpeak_forgot(desk: Desk) -> None:
 
 
 async def test_a_batch_that_never_ends(desk: Desk) -> None:
-    """After half an hour the report is read, whatever the batch says."""
+    """After half an hour the report is read, whatever is said of the batch."""
     desk.simulator.fail(FOLLOW, status=500, times=None)
     await settle(desk, hours=30)
+    desk.assert_settled()
+
+
+@pytest.mark.parametrize("lag", [0, 1200])
+@pytest.mark.parametrize("hours", [0.35, 3, 30])
+async def test_invariant_4_an_unfinished_batch_is_not_sent_again(
+    desk: Desk, hours: float, lag: int
+) -> None:
+    """Under *adds* neither while FlatPeak works on it, nor as long as reports lag.
+
+    Windows that were sent later are visible all the while. After a day it is listed.
+    """
+    desk.simulator.switches = DEFAULT.but(
+        {"overwrite": "never", "batch_delay": hours * 3600, "lag": lag}
+    )
+    requests = await desk.live(desk.now + (hours + 3) * HOUR)
+    assert count(requests, BATCH) == 3
+    assert count(requests, FOLLOW) < 3 * (hours + 6), "it is asked for ever less"
+    desk.assert_settled()
+
+
+async def test_scenario_10_an_unfinished_batch_is_listed(desk: Desk) -> None:
+    """After a day it is as doubtful as any record, for the user to decide on."""
+    desk.simulator.switches = DEFAULT.but({"batch_delay": 40 * 3600.0})
+    await desk.live(END + 23 * HOUR)
+    assert not stuck(desk.journal, desk.book, IMPORT, desk.now, Status.ATTEMPTED)
+    await desk.live(END + 25 * HOUR)
+    listed = stuck(desk.journal, desk.book, IMPORT, desk.now, Status.ATTEMPTED)
+    assert len(listed) == COUNT
+
+
+async def test_invariant_4_killed_before_the_answer_to_a_batch(desk: Desk) -> None:
+    """What was marked to go out together waits for as long as a batch can take."""
+    desk.simulator.switches = DEFAULT.but({"overwrite": "never", "batch_delay": 2400.0})
+    sent = desk.outbox.async_send
+    marked: list[Journal] = []
+
+    async def killed(*arguments: Any) -> None:
+        marked.append(desk.journal)
+        await sent(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk.outbox, "async_send", killed)
+        await desk.cycle()
+    desk.journal = marked[-1]  # the last one's answer did not come
+    desk.outbox = Outbox(desk.exchange)
+    requests = await desk.live(desk.now + 4 * HOUR)
+    assert count(requests, BATCH) == 0
     desk.assert_settled()
 
 
@@ -242,8 +308,9 @@ async def test_set_aside_is_left_out(desk: Desk) -> None:
     assert again.outbox[0].error is None
 
 
+GRID = "sensor.grid_import"
 SIX = {
-    "sensor.grid_import": ("import", "grid"),
+    GRID: ("import", "grid"),
     "sensor.grid_export": ("export", "grid"),
     **{f"sensor.plug_{n}": ("import", "device") for n in range(4)},
 }
@@ -292,6 +359,43 @@ async def test_48_hours_without_the_cloud(
         for one in home.simulator.ledger.submissions
     ]
     assert len(periods) == len(set(periods))
+
+
+@pytest.mark.freeze_time(EVENING)
+async def test_invariant_4_a_batch_is_followed_after_a_restart(home: Home) -> None:
+    """Its id is on disk before anything else is done."""
+    location = home.simulator.add_location(ACCOUNT, tariff="dynamic")
+    home.add_sensor(GRID)
+    entry = home.add_entry(location, {GRID: ("import", "grid")}, window=15)
+    home.simulator.switches = DEFAULT.but(
+        {"batch_delay": 2 * 3600.0, "overwrite": "never"}
+    )
+    await home.set_up(entry)
+    await home.live(EVENING + 25 * MINUTE, _grid)
+    await entry.runtime_data.async_set_sending(on=False)
+    await home.live(EVENING + 15 * HOUR, _grid)
+    await entry.runtime_data.async_set_sending(on=True)
+    while not home.simulator.batches:
+        await home.live(dt_util.utcnow() + 5 * MINUTE, _grid)
+    (batch,) = home.simulator.batches
+    journal = read_journal(entry.runtime_data.ledger._path)
+    assert journal
+    assert [item.batch for item in journal.outbox].count(batch) > 50
+    before = len(home.simulator.requests)
+    await home.hass.config_entries.async_reload(entry.entry_id)
+    await home.live(EVENING + 19 * HOUR, _grid)
+    requests = home.simulator.requests[before:]
+    assert count(requests, FOLLOW) > 0
+    assert count(requests, BATCH) == 0
+    (key,) = entry.runtime_data.meters
+    assert home.value("pending_records", key) == 0
+    starts = [one.draft.start for one in home.simulator.ledger.submissions]
+    assert len(starts) == len(set(starts)) > 70
+
+
+def _grid(start: datetime) -> dict[str, float]:
+    """Return what the grid meter alone counts in a slot."""
+    return {GRID: _used(start)[GRID]}
 
 
 def _used(start: datetime) -> dict[str, float]:
@@ -361,13 +465,12 @@ async def test_a_batch_refused_in_doubt(desk: Desk) -> None:
     desk.assert_settled()
 
 
-async def test_lag_is_learned(desk: Desk) -> None:
-    """How long a record took to become visible is kept."""
-    desk.simulator.switches = DEFAULT.but({"lag": 2000.0})
-    desk.simulator.fail(BATCH, kind=FaultKind.DROP, stored=True)
-    await settle(desk, hours=6)
+async def test_what_a_batch_takes_is_no_lag(desk: Desk) -> None:
+    """That counts from when FlatPeak had finished with it, if at all."""
+    desk.simulator.switches = DEFAULT.but({"batch_delay": 4 * 3600.0, "lag": 900.0})
+    await desk.live(desk.now + 7 * HOUR)
     desk.assert_settled()
-    assert desk.journal.facts.lag >= 2000
+    assert desk.journal.facts.lag <= 7200
 
 
 async def test_energy_that_another_life_knew_better(

@@ -73,6 +73,7 @@ real_windows = st.builds(
     origin=st.sampled_from(Origin),
     estimated=st.booleans(),
     partial=st.booleans(),
+    doubted=st.booleans(),
 )
 real_lines = st.lists(st.tuples(st.sampled_from("ab"), real_windows), max_size=16)
 

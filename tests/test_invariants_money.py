@@ -27,6 +27,7 @@ from custom_components.flatpeak.metering import (
     Total,
     Window,
     cut,
+    hours,
     revise,
     settle,
 )
@@ -54,8 +55,11 @@ def ledgers(draw: st.DrawFn) -> tuple[list[PricedWindow], ZoneInfo]:
     """Draw a day and a half of windows around a change of the clock."""
     zone, begin = draw(zones)
     kinds = st.tuples(st.integers(0, 3).map(lambda n: n * 777_777), money, money)
-    windows = [
-        PricedWindow(
+    windows = []
+    for number, (mwh, cost, carbon) in enumerate(
+        draw(st.lists(kinds, min_size=1, max_size=48))
+    ):
+        window = PricedWindow(
             start=begin + number * HOUR / 2,
             end=begin + (number + 1) * HOUR / 2,
             mwh=mwh,
@@ -65,11 +69,22 @@ def ledgers(draw: st.DrawFn) -> tuple[list[PricedWindow], ZoneInfo]:
             origin=None if cost is None else Origin.INSTANT,
             doubted=cost is not None and draw(st.integers(0, 9)) == 0,
         )
-        for number, (mwh, cost, carbon) in enumerate(
-            draw(st.lists(kinds, min_size=1, max_size=48))
-        )
-    ]
+        if draw(st.integers(0, 3)) == 0:
+            window = carried(window)
+        windows.append(window)
     return windows, ZoneInfo(zone)
+
+
+def carried(window: PricedWindow) -> PricedWindow:
+    """Return a window that is too little to send, as it is booked."""
+    return PricedWindow(
+        start=window.start,
+        end=window.end,
+        mwh=window.mwh % 500,
+        money=Decimal(0),
+        carbon=Decimal(0),
+        origin=Origin.CARRIED,
+    )
 
 
 def by_day(
@@ -87,23 +102,43 @@ def by_day(
 def test_invariant_5_unknown_money_is_never_zero(
     drawn: tuple[list[PricedWindow], ZoneInfo],
 ) -> None:
-    """Of a day, of all days, and of what was bought less what was sold."""
+    """Of an hour, of a day, and of what was bought less what was sold.
+
+    What is too little to send has its cost in the next record: it is no price.
+    """
     windows, zone = drawn
+    of_hours = hours(windows, [], windows[-1].end, currency="GBP").complete
+    for start, hour in of_hours.items():
+        lines = [line for line in windows if start <= line.start < start + HOUR]
+        assert (hour.money == {}) is _is_unknown(lines)
     totals = {
         day: (Total.of(lines), [line for line in lines if line.mwh])
         for day, lines in by_day(windows, zone).items()
     }
     for total, used in totals.values():
-        counted = [line.money for line in used if not line.doubted]
-        priced = [amount for amount in counted if amount is not None]
-        unknown = bool(used) and not priced
+        unknown = _is_unknown(used)
         assert (total.money is None) is unknown
-        assert (total.unpriced > 0) is (len(priced) < len(used))
+        assert (total.priced, total.unpriced) == tuple(map(len, _sent(used)))
         assert (total.carbon is None) is any(line.carbon is None for line in used)
         net = net_figures([Figures(today=total)], [Figures(today=Total())])
         assert (net.today is None) is unknown
         net = net_figures([Figures(today=Total())], [Figures(today=total)])
         assert (net.today is None) is unknown
+
+
+def _sent(
+    lines: list[PricedWindow],
+) -> tuple[list[PricedWindow], list[PricedWindow]]:
+    """Return the windows with energy and money of their own, and those without."""
+    sent = [line for line in lines if line.mwh and line.origin is not Origin.CARRIED]
+    priced = [line for line in sent if line.money is not None and not line.doubted]
+    return priced, [line for line in sent if line not in priced]
+
+
+def _is_unknown(lines: list[PricedWindow]) -> bool:
+    """Return whether nothing is priced of what has to be."""
+    priced, unpriced = _sent(lines)
+    return bool(unpriced) and not priced
 
 
 @settings(max_examples=500, deadline=None)

@@ -13,6 +13,7 @@ import pytest
 from custom_components.flatpeak import ledger as ledger_module
 from custom_components.flatpeak.book import FULL_DETAIL
 from custom_components.flatpeak.journal import (
+    LONGEST_LAG,
     VERSION,
     Facts,
     Journal,
@@ -190,6 +191,38 @@ async def test_invariant_4_what_is_booked_is_not_sent_again(
     doubtful = Status.ATTEMPTED if status is Status.NEW else status
     assert again.journal.outbox == tuple(replace(it, status=doubtful) for it in left)
     assert again.journal.meters == JOURNAL.meters
+
+
+@pytest.mark.usefixtures("folder")
+async def test_scenario_19_a_doubtful_correction_is_not_what_it_corrects(
+    hass: HomeAssistant,
+) -> None:
+    """Its window is booked with the old energy: what became of it is still to see."""
+    ledger = await loaded(hass)
+    sent = Queued(
+        meter="a",
+        window=window(START, mwh=400_000),
+        wh=400,
+        status=Status.ATTEMPTED,
+        attempted=START + QUARTER,
+    )
+    await ledger.async_write(replace(JOURNAL, outbox=(sent,)))
+    await ledger.async_book([("a", line(START))])
+    assert (await loaded(hass)).journal.outbox == (sent,)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("lag", "kept"), [(LONGEST_LAG, LONGEST_LAG), (87_660, 0), (10**9, 0)]
+)
+async def test_a_lag_that_cannot_be_is_forgotten(
+    hass: HomeAssistant, lag: int, kept: int
+) -> None:
+    """An earlier version took the length of an outage for one."""
+    ledger = await loaded(hass)
+    facts = replace(JOURNAL.facts, lag=lag)
+    await ledger.async_write(replace(JOURNAL, facts=facts))
+    assert (await loaded(hass)).journal.facts == replace(facts, lag=kept)
 
 
 def test_every_message_has_a_text() -> None:

@@ -381,3 +381,27 @@ async def test_device_meters_only(home: Home, variant: str) -> None:
     assert books.value("energy_today", PUMP) == used
     await home.go_to(datetime(2026, 11, 10, 14, 35, tzinfo=UTC))
     assert books.value("cost_today") == books.stored(GRID, midnight, simulator.now)
+
+
+@pytest.mark.freeze_time(datetime(2026, 11, 11, 8, tzinfo=UTC))
+async def test_invariant_5_too_little_to_send_is_no_price(home: Home) -> None:
+    """A tenth of a Wh goes on in the next record: that one has no price, so no total.
+
+    Once it is priced, the total is what FlatPeak asks.
+    """
+    begin = datetime(2026, 11, 11, 8, tzinfo=UTC)
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    home.add_sensor(GRID)
+    entry = home.add_entry(location, {GRID: METERS[GRID]}, window=15)
+    await home.set_up(entry)
+    books = Books(home, location)
+    home.simulator.set_problem(location, "IMPORT", "no_price_data")
+    await home.live(begin + timedelta(minutes=15), lambda _: {GRID: 0.0001})
+    await home.live(begin + timedelta(minutes=50), lambda _: {GRID: 0.5})
+    for key in books.key(GRID), "location":
+        assert home.state("cost_today", key).state == "unknown"
+    assert books.value("energy_today", GRID) > 1
+    home.simulator.set_problem(location, "IMPORT", None)
+    await home.live(begin + timedelta(minutes=90), lambda _: {GRID: 0.5})
+    stored = books.stored(GRID, begin - timedelta(hours=8), begin + timedelta(hours=2))
+    assert books.value("cost_today", GRID) == stored > 0

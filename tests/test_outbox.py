@@ -17,9 +17,10 @@ from custom_components.flatpeak.api import (
     FlatPeakRateLimitError,
     client as client_module,
 )
-from custom_components.flatpeak.journal import Status
+from custom_components.flatpeak.exchange import Key
+from custom_components.flatpeak.journal import LONGEST_LAG, Status
 from custom_components.flatpeak.metering import Origin
-from custom_components.flatpeak.outbox import ROUND
+from custom_components.flatpeak.outbox import ROUND, Outbox
 from custom_components.flatpeak.pace import PRICE_PAUSE
 
 from .desk import (
@@ -473,6 +474,88 @@ async def test_report_without_money(desk: Desk) -> None:
     await desk.cycle(START + 2 * HOUR)
     desk.assert_settled()
     assert desk.line(doubtful).origin is Origin.REPORT
+
+
+@pytest.mark.parametrize("lag", [400, 2000, 7200])
+async def test_lag_is_learned(desk: Desk, lag: int) -> None:
+    """How long a record took to become visible is kept, up to the next look."""
+    desk.simulator.switches = replace(desk.simulator.switches, lag=lag)
+    desk.simulator.fail(INSTANT, kind=FaultKind.DROP, stored=True)
+    key = desk.queue()
+    desk.now = START + WINDOW
+    await desk.live(START + 6 * HOUR, ())
+    assert desk.status(key) is None
+    assert lag <= desk.journal.facts.lag <= 6 * lag
+
+
+async def test_longest_lag_that_is_learned(desk: Desk) -> None:
+    """Four lags are a day at most: then it is time to ask the user."""
+    desk.simulator.switches = replace(desk.simulator.switches, lag=20 * 3600)
+    desk.simulator.fail(INSTANT, kind=FaultKind.DROP, stored=True)
+    desk.queue()
+    desk.now = START + WINDOW
+    await desk.live(START + 24 * HOUR, ())
+    desk.assert_settled()
+    assert desk.journal.facts.lag == LONGEST_LAG
+
+
+async def _cut_before_a_restart(desk: Desk) -> Key:
+    """Return a window that may have been sent before Home Assistant began again."""
+    desk.outbox = Outbox(desk.exchange)
+    key = desk.queue(start=desk.now - WINDOW)
+    desk.journal = replace(
+        desk.journal,
+        outbox=tuple(
+            replace(item, status=ATTEMPTED) if item.status is NEW else item
+            for item in desk.journal.outbox
+        ),
+    )
+    return key
+
+
+async def test_an_outage_is_no_lag(desk: Desk) -> None:
+    """A record was there, but for a day nobody could look: nothing is learned."""
+    desk.simulator.switches = replace(desk.simulator.switches, lag=360)
+    desk.simulator.fail(INSTANT, kind=FaultKind.DROP, stored=True)
+    first = desk.queue()
+    desk.now = START + WINDOW
+    await desk.cycle()
+    await desk.cycle(desk.now + MINUTE)
+    assert desk.status(first) is ATTEMPTED
+    desk.simulator.offline = True
+    await desk.live(START + 24 * HOUR, (), step=WINDOW)
+    desk.simulator.offline = False
+    await desk.live(START + 27 * HOUR, ())
+    desk.assert_settled()
+    assert desk.journal.facts.lag == 0
+    key = await _cut_before_a_restart(desk)
+    await desk.live(desk.now + HOUR, ())
+    assert desk.status(key) is None
+    assert desk.submissions(key) == 1
+
+
+async def test_visible_without_money_is_visible(desk: Desk) -> None:
+    """A price that comes a day later is no lag of the report."""
+    desk.simulator.fail(INSTANT, kind=FaultKind.DROP, stored=True)
+    desk.queue()
+    item = {
+        "start_time": "2026-11-11T08:00:00Z",
+        "end_time": "2026-11-11T08:15:00Z",
+        "energy": {"value": WH},
+        "cost": {"value": 0, "confidence": 0},
+    }
+    body = {"object": "energy_cost", "currency_code": "GBP", "data": [item]}
+    desk.simulator.fail(REPORT, status=200, body=body, times=None)
+    desk.now = START + WINDOW
+    await desk.live(START + 24 * HOUR, (), step=WINDOW)
+    desk.simulator.faults.clear()
+    await desk.live(START + 27 * HOUR, ())
+    desk.assert_settled()
+    assert desk.journal.facts.lag == 0
+    key = await _cut_before_a_restart(desk)
+    await desk.live(desk.now + HOUR, ())
+    assert desk.status(key) is None
+    assert desk.submissions(key) == 1
 
 
 @pytest.mark.parametrize("unpriced", Unpriced)

@@ -1,11 +1,13 @@
 """Many records in one request: sent, and followed to their end.
 
 FlatPeak works a batch off after it has answered. What became of its records only the
-report tells: `lookup.py` reads it.
+report tells: `lookup.py` reads it. What is not there may still come: nothing of a batch
+is sent again before FlatPeak has finished with it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 import logging
 
 from .api import (
@@ -23,6 +25,9 @@ _LOGGER = logging.getLogger(__name__)
 
 NO_ANSWER = ""  # the batch of records whose request was never answered
 ENOUGH = 3  # looks: after half an hour the report is read, whatever the batch says
+RARELY = timedelta(hours=6)  # each failure holds up everything else
+# That FlatPeak may take for a batch of which it has told us nothing.
+LONGEST = timedelta(hours=1)
 
 
 class Batches:
@@ -32,7 +37,7 @@ class Batches:
         """Begin with nothing known of any batch."""
         self._exchange = exchange
         self._turns: Turns[str] = Turns()
-        self._ended: set[str] = set()
+        self._ended: dict[str, datetime] = {}  # when it was seen to be
         self._one_by_one: set[str] = set()  # meters with a record that is refused
 
     def takes(self, meter: str) -> bool:
@@ -47,6 +52,20 @@ class Batches:
         if not item.batch or item.batch in self._ended:
             return False
         return self._turns.count(item.batch) < ENOUGH
+
+    def ended(self, item: Queued) -> datetime | None:
+        """Return when FlatPeak had finished with a record's batch, if it has."""
+        if item.batch:
+            return self._ended.get(item.batch)
+        nameless = item.batch == NO_ANSWER and item.attempted
+        return nameless + LONGEST if nameless else None
+
+    def may_come(self, item: Queued, wait: timedelta) -> bool:
+        """Return whether a record may yet be stored, or become visible after `wait`."""
+        if item.batch is None or item.attempted is None:
+            return False
+        ended = self.ended(item)
+        return ended is None or self._exchange.utcnow() - ended <= wait
 
     async def async_send(
         self, items: Sequence[Queued], state: MeterState, result: Round
@@ -103,20 +122,24 @@ class Batches:
         except FlatPeakAuthenticationError:
             raise
         except FlatPeakNotFoundError:
-            self._ended.add(batch_id)  # forgotten: the report knows
+            self._end(batch_id)  # forgotten: the report knows
             return
         except FlatPeakError as error:
             self._exchange.failed(error, state)
-            self._turns.note(batch_id, self._exchange.utcnow())
-            if self._turns.count(batch_id) >= ENOUGH:
-                self._ended.add(batch_id)
+            rarely = self._turns.count(batch_id) >= ENOUGH
+            now = self._exchange.utcnow()
+            self._turns.note(batch_id, now, RARELY if rarely else None)
             return
         self._set_aside(batch, items, state, result)
         if batch.is_done:
-            self._ended.add(batch_id)
-            self._turns.forget(batch_id)
+            self._end(batch_id)
         else:
             self._turns.note(batch_id, self._exchange.utcnow())
+
+    def _end(self, batch_id: str) -> None:
+        """Note that nothing more comes of a batch."""
+        self._ended[batch_id] = self._exchange.utcnow()
+        self._turns.forget(batch_id)
 
     def _set_aside(
         self,

@@ -218,10 +218,11 @@ def _fold(
 ) -> Iterable[tuple[str, Sequence[PricedWindow], PricedWindow]]:
     """Yield the windows of each meter, local day and currency, and their sum.
 
-    Those without a price and those that were estimated have sums of their own.
+    Those without a price, those that were estimated and those that cost nothing by
+    themselves have sums of their own.
     """
     groups: defaultdict[
-        tuple[str, date, str | None, bool, bool], list[PricedWindow]
+        tuple[str, date, str | None, bool, bool, bool], list[PricedWindow]
     ] = defaultdict(list)
     for meter, window in lines:
         key = (
@@ -230,9 +231,10 @@ def _fold(
             window.currency,
             not window.is_priced,
             window.estimated,
+            window.origin is Origin.CARRIED,
         )
         groups[key].append(window)
-    for (meter, _, currency, unpriced, estimated), windows in groups.items():
+    for (meter, _, currency, unpriced, estimated, carried), windows in groups.items():
         total = Total.of(windows)
         yield (
             meter,
@@ -244,6 +246,7 @@ def _fold(
                 money=None if unpriced else total.money_sum,
                 currency=currency,
                 carbon=total.carbon,
+                origin=Origin.CARRIED if carried else None,
                 estimated=estimated,
                 partial=any(window.partial for window in windows),
             ),

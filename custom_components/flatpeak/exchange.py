@@ -45,7 +45,9 @@ def is_refusal(error: FlatPeakError) -> bool:
 
 def unsent(item: Queued) -> Queued:
     """Return a record that was to be sent and certainly is not stored: as before."""
-    return replace(item, status=Status.NEW, attempted=None, tries=item.tries - 1)
+    return replace(
+        item, status=Status.NEW, attempted=None, tries=item.tries - 1, batch=None
+    )
 
 
 @dataclass(slots=True)

@@ -24,6 +24,9 @@ from .metering import Anchor, Lengths, Quality, Rule, Slice, Stream, Window
 # had one line; 4 did not know of registers that show another unit.
 VERSION = 5
 
+# Four times this is a day: until then at most something waits because reports lag.
+LONGEST_LAG = 6 * 60 * 60  # seconds
+
 # Estimated, partial, status, attempted, held, tries, batch, error and followed of most
 # records. Those at the end that are so are left out: after a day offline it is a long
 # list.

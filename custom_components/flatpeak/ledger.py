@@ -16,6 +16,8 @@ from .const import DOMAIN
 from .decisions import Decision
 from .doubt import judged
 from .journal import (
+    LONGEST_LAG,
+    Facts,
     Journal,
     JournalVersionError,
     Queued,
@@ -96,6 +98,7 @@ class Ledger:
             # The journal on disk may lag behind the book: what is booked is done.
             self.journal = replace(
                 journal,
+                facts=_plausible(journal.facts),
                 outbox=tuple(
                     _doubted(item)
                     for item in journal.outbox
@@ -162,6 +165,11 @@ class Ledger:
         """Delete both. Blocking."""
         self._path.unlink(missing_ok=True)
         self.book.remove()
+
+
+def _plausible(facts: Facts) -> Facts:
+    """Return facts without a lag that an earlier version took an outage for."""
+    return facts if facts.lag <= LONGEST_LAG else replace(facts, lag=0)
 
 
 def _doubted(item: Queued) -> Queued:

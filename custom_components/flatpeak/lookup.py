@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from .api import CostItem, FlatPeakAuthenticationError, FlatPeakError
+from .batches import Batches
 from .exchange import Exchange, Key, Round, as_record, expected, key_of
-from .journal import Journal, MeterState, Queued, Status
+from .journal import LONGEST_LAG, Journal, MeterState, Queued, Status
 from .metering import (
     Finding,
     Kind,
@@ -36,8 +37,11 @@ MOST_TRIES = 24  # at growing intervals: a day
 # After this, or four times the longest lag, a record that is stored is visible.
 SURE = timedelta(minutes=10)
 LAGS = 4
+# Between two looks, of which only the second one finds a record: it came in between.
+NEAR = timedelta(minutes=70)
 TOLERANCE_WH = 1  # FlatPeak rounds energy to whole Wh
 STORED = {Kind.CONFIRMED, Kind.REPRICED, Kind.UNPRICED, Kind.SURPLUS}
+ABSENT = {Kind.LATE, Kind.MISSING, Kind.UNCONFIRMED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +68,13 @@ class _Answer:
 class Lookups:
     """Finds out whether doubtful records were stored."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, batches: Batches) -> None:
         """Begin without having looked anything up."""
         self._exchange = exchange
+        self._batches = batches
         self._turns: Turns[Key] = Turns()
         self._first_reads: dict[Key, tuple[datetime, CostItem]] = {}
+        self._unseen: dict[Key, datetime] = {}  # when it was last not there
         self._unwitnessed: set[Key] = set()  # at their last look
         self._left = AT_ONCE
 
@@ -109,12 +115,22 @@ class Lookups:
                 self._exchange.failed(error, state)
 
     def _is_due(self, item: Queued, journal: Journal) -> bool:
-        """Return whether to look a record up: at its turn, or once after a cure."""
+        """Return whether to look a record up: at its turn, or once after a cure.
+
+        So is the end of its batch.
+        """
         if self._turns.is_due(key_of(item), self._now):
             return True
         stream = journal.meters[item.meter].stream
-        cured = self._exchange.pace.cured(stream.tariff_direction)
-        return cured is not None and self._turns.was_vain(key_of(item), cured)
+        times = (
+            self._exchange.pace.cured(stream.tariff_direction),
+            self._batches.ended(item),
+        )
+        return any(
+            self._turns.was_vain(key_of(item), time)
+            for time in times
+            if time is not None and time <= self._now
+        )
 
     async def _resolve(
         self, question: _Question, journal: Journal, result: Round
@@ -256,15 +272,15 @@ class Lookups:
         """Act on what the report says of one record."""
         key, finding = key_of(item), answer.of(item)
         state = journal.meters[item.meter]
+        if finding.kind in ABSENT:
+            self._unseen[key] = self._now
         if finding.kind is Kind.CONFIRMED and not finding.items:
             self._turns.forget(key)
             result.settle(item, self._exchange.nothing(item))
             return
         if finding.kind in STORED or _is_of_another_life(item, finding, state):
             found = finding.items[0]
-            if self._turns.count(key) and item.attempted:
-                late = (self._now - item.attempted).total_seconds()
-                result.lag = max(result.lag, int(late))
+            self._learn_lag(item, result)
             if found.cost and self._is_certain(item, found):
                 line = await self._line(item, found, answer.currency, state)
                 self._turns.forget(key)
@@ -278,7 +294,7 @@ class Lookups:
                     provisional = replace(line, origin=Origin.QUOTE)
                     result.booked.append((item.meter, provisional))
                 return
-        elif finding.resend or self._never_sent(item, finding, journal):
+        elif self._may_resend(item, finding, journal):
             self._turns.forget(key)
             result.change(_again(item))
             return
@@ -287,6 +303,18 @@ class Lookups:
             result.change(_given_up(item))
             return
         await self._wait(item, finding, state, result)
+
+    def _learn_lag(self, item: Queued, result: Round) -> None:
+        """Note how long a record took to become visible, money or not.
+
+        What nobody looked for, as in an outage, is no lag; nor is what FlatPeak takes
+        to work a batch off.
+        """
+        unseen = self._unseen.pop(key_of(item), None)
+        sent = self._batches.ended(item) if item.batch else item.attempted
+        if unseen and sent and sent <= unseen and self._now - unseen <= NEAR:
+            late = int((self._now - sent).total_seconds())
+            result.lag = max(result.lag, min(late, LONGEST_LAG))
 
     async def _wait(
         self, item: Queued, finding: Finding[CostItem], state: MeterState, result: Round
@@ -306,6 +334,15 @@ class Lookups:
             self._left -= 1
             line = await self._exchange.async_quote(item, state)
             result.booked.append((item.meter, line))
+
+    def _may_resend(
+        self, item: Queued, finding: Finding[CostItem], journal: Journal
+    ) -> bool:
+        """Return whether a record that is not there will not come any more."""
+        lag = timedelta(seconds=journal.facts.lag)
+        if self._batches.may_come(item, max(SURE, LAGS * lag)):
+            return False
+        return finding.resend or self._never_sent(item, finding, journal)
 
     def _never_sent(
         self, item: Queued, finding: Finding[CostItem], journal: Journal

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 import logging
 
 from .api import (
@@ -9,8 +10,8 @@ from .api import (
     FlatPeakAuthenticationError,
     FlatPeakError,
 )
-from .batches import Batches
-from .exchange import Exchange, Round, is_refusal, unsent
+from .batches import NO_ANSWER, Batches
+from .exchange import Exchange, Round, is_refusal, key_of, unsent
 from .journal import Journal, MeterState, Queued, Status
 from .lookup import Lookups
 
@@ -20,6 +21,23 @@ ROUND = 20  # records between two durable writes
 BATCH_ABOVE = 50  # so many waiting records of a stream go out in one request
 
 
+def about_to_go(due: Sequence[Queued], now: datetime) -> Round:
+    """Return the mark of what goes out now; that of a batch has no name yet."""
+    batch = NO_ANSWER if len(due) > ROUND else None
+    return Round(
+        changed={
+            key_of(item): replace(
+                item,
+                status=Status.ATTEMPTED,
+                attempted=now,
+                tries=item.tries + 1,
+                batch=batch,
+            )
+            for item in due
+        }
+    )
+
+
 class Outbox:
     """Sends the records of one location and settles the fate of each."""
 
@@ -27,7 +45,7 @@ class Outbox:
         """Begin without anything under way."""
         self._exchange = exchange
         self._batches = Batches(exchange)
-        self._lookups = Lookups(exchange)
+        self._lookups = Lookups(exchange, self._batches)
 
     def due(
         self, outbox: Sequence[Queued], meters: Mapping[str, MeterState]

@@ -10,7 +10,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from .advance import advance
-from .exchange import Round, key_of
+from .exchange import Round
 from .journal import Journal, MeterState, Queued, Status
 from .ledger import Ledger
 from .metering import (
@@ -28,7 +28,7 @@ from .metering import (
 )
 from .metering.revise import RUN_UP, TRAILING
 from .meters import Meter
-from .outbox import Outbox
+from .outbox import Outbox, about_to_go
 from .readings import (
     HOUR,
     SLOT,
@@ -118,32 +118,31 @@ class Pusher:
 
     async def _send(self, journal: Journal, due: Sequence[Queued]) -> Journal:
         """Make a round durable, send it, and book what came back."""
-        now = dt_util.utcnow()
-        attempts = {
-            key_of(item): replace(
-                item, status=Status.ATTEMPTED, attempted=now, tries=item.tries + 1
-            )
-            for item in due
-        }
-        outbox = Round(changed=attempts).apply(journal.outbox)
+        going = about_to_go(due, dt_util.utcnow())
+        outbox = going.apply(journal.outbox)
         await self._ledger.async_write(replace(journal, outbox=outbox))
         result = Round()
         try:
             await self._outbox.async_send(
-                list(attempts.values()), journal.meters, result
+                list(going.changed.values()), journal.meters, result
             )
         finally:
             await self._note(result)
         return self._ledger.journal
 
     async def _note(self, result: Round) -> None:
-        """Book the answers. The journal on disk may lag: it only knows less."""
+        """Book the answers. The journal on disk may lag: it only knows less.
+
+        But for the name of a batch, which nothing else tells after a restart.
+        """
         await self._ledger.async_book(result.booked)
         journal = self._ledger.journal
         facts = replace(journal.facts, lag=max(journal.facts.lag, result.lag))
         self._ledger.journal = replace(
             journal, facts=facts, outbox=result.apply(journal.outbox)
         )
+        if any(item.batch for item in result.changed.values()):
+            await self._ledger.async_write(self._ledger.journal)
 
     async def _cut(self, journal: Journal, now: datetime) -> Journal:
         """Return the journal with the windows that closed; itself if none did."""

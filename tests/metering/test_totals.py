@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.flatpeak.metering import PricedWindow, Total
+from custom_components.flatpeak.metering import Origin, PricedWindow, Total
 
 START = datetime(2026, 11, 22, 10, tzinfo=UTC)
 WINDOW = PricedWindow(
@@ -18,6 +18,9 @@ WINDOW = PricedWindow(
     carbon=Decimal(60),
 )
 UNPRICED = replace(WINDOW, money=None)
+CARRIED = replace(
+    WINDOW, mwh=200, money=Decimal(0), carbon=Decimal(0), origin=Origin.CARRIED
+)
 NOTHING = Total()
 
 amounts = st.integers(-(10**15), 10**15).map(lambda number: Decimal(number) / 10**10)
@@ -94,6 +97,13 @@ def test_invariant_5_nothing_used_costs_nothing() -> None:
     assert Total.of([UNPRICED]).money is None
 
 
+def test_invariant_5_what_is_carried_is_no_price() -> None:
+    """A fifth of a Wh that goes on in the next record does not make its cost known."""
+    assert Total.of([CARRIED, UNPRICED]).money is None
+    assert Total.of([CARRIED, WINDOW]).money == Decimal("0.10")
+    assert Total.of([CARRIED]).money == 0, "nothing waits for a price"
+
+
 def test_scenario_25_one_window_unpriced() -> None:
     """The sum is of the priced ones; the energy is of all."""
     total = Total.of([WINDOW, UNPRICED])
@@ -128,6 +138,7 @@ def test_measured_share() -> None:
     """The energy of windows that were measured from end to end, in percent."""
     spread = replace(WINDOW, mwh=1_500_000, estimated=True)
     assert Total.of([WINDOW, spread]).measured_share == 25
+    assert Total.of([UNPRICED, replace(spread, money=None)]).measured_share == 25
     assert NOTHING.measured_share is None
 
 

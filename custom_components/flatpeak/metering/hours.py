@@ -160,7 +160,7 @@ def _sum(lines: Sequence[PricedWindow]) -> Hour:
     """Return what the lines of one hour sum to."""
     total = Total.of(lines)
     money: defaultdict[str | None, Decimal] = defaultdict(Decimal)
-    for line in lines:
+    for line in lines if total.money is not None else ():
         if not total.mwh:
             money[line.currency] = Decimal(0)
         elif line.mwh and line.is_priced:

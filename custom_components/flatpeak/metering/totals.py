@@ -51,7 +51,10 @@ class PricedWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """The sum of windows with energy. Properties are None where it is unknown."""
+    """The sum of windows with energy. Properties are None where it is unknown.
+
+    A carried window is neither priced nor unpriced: the next record has its cost.
+    """
 
     mwh: int = 0
     priced: int = 0
@@ -159,7 +162,7 @@ class Total:
         """Return the total of one window."""
         return cls(
             mwh=line.mwh,
-            priced=int(line.is_priced),
+            priced=int(line.is_priced and line.origin is not Origin.CARRIED),
             unpriced=int(not line.is_priced),
             money_sum=(line.money or Decimal(0)) if line.is_priced else Decimal(0),
             carbon_sum=line.carbon or Decimal(0),
