@@ -170,6 +170,36 @@ async def test_from_the_options(home: Home, entry: MockConfigEntry) -> None:
     assert part.start == datetime(2026, 11, 9, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "reason", ["backfill_running", "entry_not_loaded", "books_not_written"]
+)
+async def test_options_survive_what_is_in_the_way(
+    home: Home, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    """They are stored, though the past that was wanted besides is not fetched."""
+    flows = home.hass.config_entries.options
+    changed = {"window": 5, "include_carbon": False}
+    result: Any = await flows.async_init(entry.entry_id)
+    if reason == "backfill_running":
+        assert await coordinator(entry).async_fetch_past(
+            coordinator(entry).meters, None
+        )
+    elif reason == "entry_not_loaded":
+        await home.hass.config_entries.async_unload(entry.entry_id)
+    end: Any = await flows.async_configure(
+        result["flow_id"], {**changed, "history": True}
+    )
+    if reason == "books_not_written":
+        with monkeypatch.context() as patch:
+            full = OSError("No space left on device")
+            writer = "homeassistant.util.file.AtomicWriter"
+            patch.setattr(writer, Mock(side_effect=full))
+            end = await go(home.hass, result["flow_id"], "history_fetch")
+    assert (end["type"], end["reason"]) == (FlowResultType.ABORT, reason)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.options == changed
+
+
 async def test_in_the_way(home: Home, entry: MockConfigEntry) -> None:
     """It is said when the past is being fetched, or nothing runs."""
     flows = home.hass.config_entries.options

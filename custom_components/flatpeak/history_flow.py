@@ -68,10 +68,10 @@ class HistorySteps(OptionsFlow):
     ) -> ConfigFlowResult:
         """Offer the past, with what it would send."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
-            return self.async_abort(reason="entry_not_loaded")
+            return self.stop("entry_not_loaded")
         coordinator = self.config_entry.runtime_data
         if coordinator.backfill.is_running:
-            return self.async_abort(reason="backfill_running")
+            return self.stop("backfill_running")
         if not hasattr(self, "_start"):
             self._start = _default_day(coordinator)
             self._meters = list(coordinator.meters)
@@ -94,7 +94,7 @@ class HistorySteps(OptionsFlow):
     ) -> ConfigFlowResult:
         """Ask from when, and of which meters."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
-            return self.async_abort(reason="entry_not_loaded")
+            return self.stop("entry_not_loaded")
         coordinator = self.config_entry.runtime_data
         errors = {}
         if user_input is not None:
@@ -139,14 +139,14 @@ class HistorySteps(OptionsFlow):
     ) -> ConfigFlowResult:
         """Begin, in the background."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
-            return self.async_abort(reason="entry_not_loaded")
+            return self.stop("entry_not_loaded")
         coordinator = self.config_entry.runtime_data
         start = day_start(self._start, coordinator.ledger.zone)
         try:
             has_begun = await coordinator.async_fetch_past(self._meters, start)
         except HomeAssistantError:
-            return self.async_abort(reason="books_not_written")
-        return self.end() if has_begun else self.async_abort(reason="backfill_running")
+            return self.stop("books_not_written")
+        return self.end() if has_begun else self.stop("backfill_running")
 
     async def async_step_history_skip(
         self,
@@ -170,11 +170,20 @@ class HistorySteps(OptionsFlow):
         coordinator.offer = None
         return self.offer is not None and dt_util.utcnow() - self.offer.at < AT_ONCE
 
+    def stop(self, reason: str) -> ConfigFlowResult:
+        """Say why the past is not fetched, and store what was changed before it."""
+        self.hass.config_entries.async_update_entry(
+            self.config_entry, options=self._changed()
+        )
+        return self.async_abort(reason=reason)
+
     def end(self) -> ConfigFlowResult:
         """Store what was changed, and keep the rest."""
-        return self.async_create_entry(
-            data={**self.config_entry.options, **self.changes}
-        )
+        return self.async_create_entry(data=self._changed())
+
+    def _changed(self) -> dict[str, Any]:
+        """Return all options, with what was changed."""
+        return {**self.config_entry.options, **self.changes}
 
 
 async def async_offer_history(
