@@ -96,7 +96,7 @@ async def test_offered_after_the_set_up(home: Home) -> None:
     assert f"| {RECORDS} | {SINCE.date()} |" in shown["table"]
     options = dict(entry.options)
     result = await go(home.hass, flow_id, "history_fetch")
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "history_begun")
     assert entry.options == options
     assert entry.runtime_data.backfill.is_running
 
@@ -163,7 +163,7 @@ async def test_from_the_options(home: Home, entry: MockConfigEntry) -> None:
         assert result["type"] is FlowResultType.MENU
         assert result["description_placeholders"]["records"] == str(2 * 23)
     result = await go(home.hass, flow_id, "history_fetch")
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["reason"] == "history_begun"
     await home.hass.async_block_till_done(wait_background_tasks=True)
     assert entry.options == changed
     part = coordinator(entry).backfill.job.parts[grid]
@@ -209,7 +209,7 @@ async def test_in_the_way(home: Home, entry: MockConfigEntry) -> None:
 
     menus = [await offer() for _ in range(4)]
     end = await go(home.hass, menus[0]["flow_id"], "history_fetch")
-    assert end["type"] is FlowResultType.CREATE_ENTRY
+    assert end["reason"] == "history_begun"
     end = await go(home.hass, menus[1]["flow_id"], "history_fetch")
     assert end["reason"] == "backfill_running"
     assert (await offer())["reason"] == "backfill_running"

@@ -146,7 +146,7 @@ class HistorySteps(OptionsFlow):
             has_begun = await coordinator.async_fetch_past(self._meters, start)
         except HomeAssistantError:
             return self.stop("books_not_written")
-        return self.end() if has_begun else self.stop("backfill_running")
+        return self.stop("history_begun" if has_begun else "backfill_running")
 
     async def async_step_history_skip(
         self,
@@ -171,7 +171,10 @@ class HistorySteps(OptionsFlow):
         return self.offer is not None and dt_util.utcnow() - self.offer.at < AT_ONCE
 
     def stop(self, reason: str) -> ConfigFlowResult:
-        """Say why the past is not fetched, and store what was changed before it."""
+        """End in words of our own, which the end of an options flow cannot have.
+
+        What was changed before is stored all the same.
+        """
         self.hass.config_entries.async_update_entry(
             self.config_entry, options=self._changed()
         )
