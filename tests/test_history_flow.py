@@ -148,7 +148,13 @@ async def test_from_the_options(home: Home, entry: MockConfigEntry) -> None:
     changed = {"window": 60, "include_carbon": False}
     result = await flows.async_configure(flow_id, {**changed, "history": True})
     assert result["type"] is FlowResultType.MENU
+    assert result["menu_options"][0] == "history_fetch"
     (grid,) = (k for k, m in coordinator(entry).meters.items() if m.source == GRID)
+    result = await go(
+        home.hass, flow_id, "history_choose", start="2026-11-09", meters=[]
+    )
+    assert result["description_placeholders"]["records"] == "0"
+    assert result["menu_options"] == ["history_choose", "history_skip"]
     for day, error in {
         "2026-11-11": "not_past",
         "2024-11-10": "too_long_ago",

@@ -30,7 +30,7 @@ from .metering import day_start, local_date
 SOURCE_HISTORY = "history"
 CONF_START, CONF_METERS = "start", "meters"
 AT_ONCE = timedelta(seconds=5)
-OFFER = ["history_fetch", "history_choose", "history_skip"]
+OFFER = ["history_choose", "history_skip"]
 
 
 class HistorySteps(OptionsFlow):
@@ -78,12 +78,13 @@ class HistorySteps(OptionsFlow):
         previews = await coordinator.backfill.async_preview(
             self._meters, day_start(self._start, coordinator.ledger.zone)
         )
+        records = sum(each.records for each in previews)
         return self.async_show_menu(
             step_id="history",
-            menu_options=OFFER,
+            menu_options=["history_fetch", *OFFER] if records else OFFER,
             description_placeholders={
                 "start": self._start.isoformat(),
-                "records": str(sum(each.records for each in previews)),
+                "records": str(records),
                 "requests": str(sum(each.requests for each in previews)),
                 "table": _rows(coordinator, previews),
             },
