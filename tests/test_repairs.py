@@ -10,10 +10,11 @@ import re
 from typing import Any
 from unittest.mock import Mock
 
+from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
@@ -603,6 +604,54 @@ async def test_a_price_in_doubt_and_a_difference_are_shown(
     for issue in found:
         identity = issue_id(grid.entry_id, issue, key)
         assert issue_registry.async_get_issue(DOMAIN, identity) is None
+
+
+async def test_a_renamed_source_has_its_new_name(
+    home: Home, issue_registry: ir.IssueRegistry, entity_registry: er.EntityRegistry
+) -> None:
+    """The repair names the sensor that can be found."""
+    entity_registry.async_get_or_create(
+        "sensor", "demo", "pump", suggested_object_id="heat_pump"
+    )
+    home.add_sensor(PUMP)
+    location = home.simulator.add_location(ACCOUNT)
+    entry = home.add_entry(location, {PUMP: ("import", "grid")})
+    await home.set_up(entry)
+    entity_registry.async_update_entity(PUMP, new_entity_id="sensor.renamed")
+    entity_registry.async_update_entity(
+        "sensor.renamed", disabled_by=er.RegistryEntryDisabler.USER
+    )
+    entry.runtime_data._publish()
+    issue = issue_registry.async_get_issue(
+        DOMAIN, issue_id(entry.entry_id, Issue.SOURCE_DISABLED, meter_key(entry))
+    )
+    assert issue is not None
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["source"] == "sensor.renamed"
+
+
+async def test_a_disabled_home_asks_nothing(
+    home: Home, entry: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """Its repairs come back with it; after a mere reload they are still ignored."""
+    identity = issue_id(entry.entry_id, Issue.QUARANTINE, meter_key(entry))
+    entries = home.hass.config_entries
+
+    async def show() -> ir.IssueEntry | None:
+        await home.hass.async_block_till_done(wait_background_tasks=True)
+        entry.runtime_data._publish()
+        return issue_registry.async_get_issue(DOMAIN, identity)
+
+    issue_registry.async_ignore(DOMAIN, identity, ignore=True)
+    await entries.async_reload(entry.entry_id)
+    ignored = await show()
+    assert ignored is not None
+    assert ignored.dismissed_version is not None
+    await entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert not issue_registry.issues
+    await entries.async_set_disabled_by(entry.entry_id, None)
+    assert await show()
 
 
 async def test_a_removed_meter_asks_nothing(
