@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.json import json_bytes
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -145,6 +146,27 @@ async def test_twenty_meters(home: Home) -> None:
     records = [one for one in asked(home)[before:] if one.method == "POST"]
     assert len(records) == 20
     assert len(asked(home)) - before <= 2 * 20
+
+
+async def test_attributes_stay_small(home: Home) -> None:
+    """Many meters with long names do not bloat the recorder's database."""
+    sources = [f"sensor.meter_{number}{'_of_the_house' * 15}" for number in range(20)]
+    for source in sources:
+        home.add_sensor(source)
+    meters = dict.fromkeys(sources, ("import", "device"))
+    meters[sources[0]] = ("import", "grid")
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    entry = home.add_entry(location, meters, window=5)
+    await home.set_up(entry)
+    registry = er.async_get(home.hass)
+    for entity in entities(home, entry):
+        registry.async_update_entity(entity.entity_id, disabled_by=None)
+    await home.hass.config_entries.async_reload(entry.entry_id)
+    await home.live(BEGIN + 2 * SLOT, lambda _: dict.fromkeys(sources, 0.01))
+    found = [home.hass.states.get(one.entity_id) for one in entities(home, entry)]
+    sizes = [len(json_bytes(state.attributes)) for state in found if state]
+    assert len(sizes) == len(found) > 20 * 10
+    assert max(sizes) < 2048
 
 
 async def test_two_accounts_and_many_locations(home: Home) -> None:

@@ -96,7 +96,7 @@ async def test_offered_after_the_set_up(home: Home) -> None:
     assert f"| {RECORDS} | {SINCE.date()} |" in shown["table"]
     options = dict(entry.options)
     result = await go(home.hass, flow_id, "history_fetch")
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "history_begun")
     assert entry.options == options
     assert entry.runtime_data.backfill.is_running
 
@@ -148,7 +148,13 @@ async def test_from_the_options(home: Home, entry: MockConfigEntry) -> None:
     changed = {"window": 60, "include_carbon": False}
     result = await flows.async_configure(flow_id, {**changed, "history": True})
     assert result["type"] is FlowResultType.MENU
+    assert result["menu_options"][0] == "history_fetch"
     (grid,) = (k for k, m in coordinator(entry).meters.items() if m.source == GRID)
+    result = await go(
+        home.hass, flow_id, "history_choose", start="2026-11-09", meters=[]
+    )
+    assert result["description_placeholders"]["records"] == "0"
+    assert result["menu_options"] == ["history_choose", "history_skip"]
     for day, error in {
         "2026-11-11": "not_past",
         "2024-11-10": "too_long_ago",
@@ -163,11 +169,41 @@ async def test_from_the_options(home: Home, entry: MockConfigEntry) -> None:
         assert result["type"] is FlowResultType.MENU
         assert result["description_placeholders"]["records"] == str(2 * 23)
     result = await go(home.hass, flow_id, "history_fetch")
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["reason"] == "history_begun"
     await home.hass.async_block_till_done(wait_background_tasks=True)
     assert entry.options == changed
     part = coordinator(entry).backfill.job.parts[grid]
     assert part.start == datetime(2026, 11, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "reason", ["backfill_running", "entry_not_loaded", "books_not_written"]
+)
+async def test_options_survive_what_is_in_the_way(
+    home: Home, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    """They are stored, though the past that was wanted besides is not fetched."""
+    flows = home.hass.config_entries.options
+    changed = {"window": 5, "include_carbon": False}
+    result: Any = await flows.async_init(entry.entry_id)
+    if reason == "backfill_running":
+        assert await coordinator(entry).async_fetch_past(
+            coordinator(entry).meters, None
+        )
+    elif reason == "entry_not_loaded":
+        await home.hass.config_entries.async_unload(entry.entry_id)
+    end: Any = await flows.async_configure(
+        result["flow_id"], {**changed, "history": True}
+    )
+    if reason == "books_not_written":
+        with monkeypatch.context() as patch:
+            full = OSError("No space left on device")
+            writer = "homeassistant.util.file.AtomicWriter"
+            patch.setattr(writer, Mock(side_effect=full))
+            end = await go(home.hass, result["flow_id"], "history_fetch")
+    assert (end["type"], end["reason"]) == (FlowResultType.ABORT, reason)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.options == changed
 
 
 async def test_in_the_way(home: Home, entry: MockConfigEntry) -> None:
@@ -179,7 +215,7 @@ async def test_in_the_way(home: Home, entry: MockConfigEntry) -> None:
 
     menus = [await offer() for _ in range(4)]
     end = await go(home.hass, menus[0]["flow_id"], "history_fetch")
-    assert end["type"] is FlowResultType.CREATE_ENTRY
+    assert end["reason"] == "history_begun"
     end = await go(home.hass, menus[1]["flow_id"], "history_fetch")
     assert end["reason"] == "backfill_running"
     assert (await offer())["reason"] == "backfill_running"

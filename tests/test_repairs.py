@@ -7,12 +7,14 @@ from http import HTTPStatus
 import json
 from pathlib import Path
 import re
+from typing import Any
 from unittest.mock import Mock
 
+from homeassistant.config_entries import ConfigEntryDisabler
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
@@ -33,6 +35,7 @@ from custom_components.flatpeak.repairs import (
 from custom_components.flatpeak.review import Difference
 
 from .home import ACCOUNT, ENERGY, Home
+from .past import hourly, let_rise
 from .simulator import DEFAULT
 from .simulator.faults import FaultKind
 
@@ -242,6 +245,25 @@ async def choose(home: Home, identity: str, answer: dict[str, str]) -> None:
     await home.hass.async_block_till_done(wait_background_tasks=True)
 
 
+async def replace_source(home: Home, identity: str, **entered: str) -> tuple[Any, Any]:
+    """Return the form that asks for a sensor, and what comes of an answer."""
+    assert await async_setup_component(home.hass, "repairs", {})
+    manager = home.hass.data["repairs"]["flow_manager"]
+    first = await manager.async_init(DOMAIN, data={"issue_id": identity})
+    result = await manager.async_configure(first["flow_id"], entered)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    return first, result
+
+
+def suggested(result: Any) -> dict[str, str]:
+    """Return what a form is filled with."""
+    return {
+        str(field): field.description["suggested_value"]
+        for field in result["data_schema"].schema
+        if field.description
+    }
+
+
 @pytest.fixture
 async def grid(home: Home) -> MockConfigEntry:
     """Return a home with one meter that has been read for half an hour."""
@@ -434,7 +456,11 @@ async def test_scenario_22_source_replaced(
     home.add_sensor(new, 77)
     start = BEGIN + timedelta(hours=25)
     await home.live(start + timedelta(minutes=15), lambda _: {new: 1})
-    await choose(home, identity, {"source": new})
+    form, result = await replace_source(
+        home, identity, source=new, reporting="continuous"
+    )
+    assert suggested(form) == {"reporting": "hourly"}  # as the old one was
+    assert result["type"] is FlowResultType.CREATE_ENTRY
     assert issue_registry.async_get_issue(DOMAIN, identity) is None
     until = start + timedelta(minutes=65)
     await home.live(until, lambda _: {new: 1})
@@ -446,6 +472,36 @@ async def test_scenario_22_source_replaced(
     lived = home.value("energy_this_month", key) - month
     assert lived == 11
     assert home.simulator.records[-1].draft.owner == grid.unique_id
+
+
+@pytest.mark.parametrize("reporting", ["hourly", "continuous"])
+async def test_a_new_source_is_checked(
+    home: Home, grid: MockConfigEntry, reporting: str
+) -> None:
+    """The repair says what *Change meter* says, and suggests the same."""
+    home.hass.states.async_remove(PUMP)
+    await home.go_to(BEGIN + timedelta(hours=25))
+    grid.runtime_data._publish()
+    new, key = "sensor.utility", meter_key(grid)
+    home.add_sensor(new)
+    await let_rise(home.hass, new, hourly(BEGIN + timedelta(hours=25)))
+    identity = issue_id(grid.entry_id, Issue.SOURCE_MISSING, key)
+    form, result = await replace_source(home, identity, source=new, reporting=reporting)
+    assert suggested(form) == {"reporting": "continuous"}
+    if reporting == "continuous":
+        assert result["step_id"] == "details"
+        doubts = result["description_placeholders"]["doubts"]
+        assert "utility has risen only just after full hours" in doubts
+        assert suggested(result) == {"reporting": "hourly"}
+        assert grid.runtime_data.meters[key].source == PUMP
+        manager = home.hass.data["repairs"]["flow_manager"]
+        result = await manager.async_configure(
+            result["flow_id"], {"reporting": "hourly"}
+        )
+        await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    meter = grid.runtime_data.meters[key]
+    assert (meter.source, meter.reporting) == (new, Reporting.HOURLY)
 
 
 async def test_source_problems(
@@ -483,7 +539,7 @@ def test_every_issue_has_its_texts() -> None:
     assert set(texts) == set(Issue)
     given = {"location", "meter", "energy", "start", "max_power", "count", "error"}
     given |= {"source", "price", "currency", "day", "ours", "theirs", "minutes"}
-    given |= {"url", "statistic", "sensors", "meters", "device"}
+    given |= {"url", "statistic", "sensors", "meters", "device", "doubts"}
     for issue, text in texts.items():
         words = json.dumps(text, ensure_ascii=False)
         assert set(re.findall(r"\{(\w+)\}", words)) <= given
@@ -548,6 +604,54 @@ async def test_a_price_in_doubt_and_a_difference_are_shown(
     for issue in found:
         identity = issue_id(grid.entry_id, issue, key)
         assert issue_registry.async_get_issue(DOMAIN, identity) is None
+
+
+async def test_a_renamed_source_has_its_new_name(
+    home: Home, issue_registry: ir.IssueRegistry, entity_registry: er.EntityRegistry
+) -> None:
+    """The repair names the sensor that can be found."""
+    entity_registry.async_get_or_create(
+        "sensor", "demo", "pump", suggested_object_id="heat_pump"
+    )
+    home.add_sensor(PUMP)
+    location = home.simulator.add_location(ACCOUNT)
+    entry = home.add_entry(location, {PUMP: ("import", "grid")})
+    await home.set_up(entry)
+    entity_registry.async_update_entity(PUMP, new_entity_id="sensor.renamed")
+    entity_registry.async_update_entity(
+        "sensor.renamed", disabled_by=er.RegistryEntryDisabler.USER
+    )
+    entry.runtime_data._publish()
+    issue = issue_registry.async_get_issue(
+        DOMAIN, issue_id(entry.entry_id, Issue.SOURCE_DISABLED, meter_key(entry))
+    )
+    assert issue is not None
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["source"] == "sensor.renamed"
+
+
+async def test_a_disabled_home_asks_nothing(
+    home: Home, entry: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """Its repairs come back with it; after a mere reload they are still ignored."""
+    identity = issue_id(entry.entry_id, Issue.QUARANTINE, meter_key(entry))
+    entries = home.hass.config_entries
+
+    async def show() -> ir.IssueEntry | None:
+        await home.hass.async_block_till_done(wait_background_tasks=True)
+        entry.runtime_data._publish()
+        return issue_registry.async_get_issue(DOMAIN, identity)
+
+    issue_registry.async_ignore(DOMAIN, identity, ignore=True)
+    await entries.async_reload(entry.entry_id)
+    ignored = await show()
+    assert ignored is not None
+    assert ignored.dismissed_version is not None
+    await entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert not issue_registry.issues
+    await entries.async_set_disabled_by(entry.entry_id, None)
+    assert await show()
 
 
 async def test_a_removed_meter_asks_nothing(

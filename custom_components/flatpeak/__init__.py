@@ -62,8 +62,15 @@ async def _async_reload(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> None
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> bool:
-    """Unload a location; what is under way is looked up after the next start."""
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    """Unload a location; what is under way is looked up after the next start.
+
+    Nobody can act on the repairs of a disabled one. A reload keeps them: what is
+    ignored stays ignored.
+    """
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded and entry.disabled_by:
+        async_delete_issues(hass, entry)
+    return unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> None:

@@ -30,7 +30,7 @@ from .metering import day_start, local_date
 SOURCE_HISTORY = "history"
 CONF_START, CONF_METERS = "start", "meters"
 AT_ONCE = timedelta(seconds=5)
-OFFER = ["history_fetch", "history_choose", "history_skip"]
+OFFER = ["history_choose", "history_skip"]
 
 
 class HistorySteps(OptionsFlow):
@@ -68,22 +68,23 @@ class HistorySteps(OptionsFlow):
     ) -> ConfigFlowResult:
         """Offer the past, with what it would send."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
-            return self.async_abort(reason="entry_not_loaded")
+            return self.stop("entry_not_loaded")
         coordinator = self.config_entry.runtime_data
         if coordinator.backfill.is_running:
-            return self.async_abort(reason="backfill_running")
+            return self.stop("backfill_running")
         if not hasattr(self, "_start"):
             self._start = _default_day(coordinator)
             self._meters = list(coordinator.meters)
         previews = await coordinator.backfill.async_preview(
             self._meters, day_start(self._start, coordinator.ledger.zone)
         )
+        records = sum(each.records for each in previews)
         return self.async_show_menu(
             step_id="history",
-            menu_options=OFFER,
+            menu_options=["history_fetch", *OFFER] if records else OFFER,
             description_placeholders={
                 "start": self._start.isoformat(),
-                "records": str(sum(each.records for each in previews)),
+                "records": str(records),
                 "requests": str(sum(each.requests for each in previews)),
                 "table": _rows(coordinator, previews),
             },
@@ -94,7 +95,7 @@ class HistorySteps(OptionsFlow):
     ) -> ConfigFlowResult:
         """Ask from when, and of which meters."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
-            return self.async_abort(reason="entry_not_loaded")
+            return self.stop("entry_not_loaded")
         coordinator = self.config_entry.runtime_data
         errors = {}
         if user_input is not None:
@@ -139,14 +140,14 @@ class HistorySteps(OptionsFlow):
     ) -> ConfigFlowResult:
         """Begin, in the background."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
-            return self.async_abort(reason="entry_not_loaded")
+            return self.stop("entry_not_loaded")
         coordinator = self.config_entry.runtime_data
         start = day_start(self._start, coordinator.ledger.zone)
         try:
             has_begun = await coordinator.async_fetch_past(self._meters, start)
         except HomeAssistantError:
-            return self.async_abort(reason="books_not_written")
-        return self.end() if has_begun else self.async_abort(reason="backfill_running")
+            return self.stop("books_not_written")
+        return self.stop("history_begun" if has_begun else "backfill_running")
 
     async def async_step_history_skip(
         self,
@@ -170,11 +171,23 @@ class HistorySteps(OptionsFlow):
         coordinator.offer = None
         return self.offer is not None and dt_util.utcnow() - self.offer.at < AT_ONCE
 
+    def stop(self, reason: str) -> ConfigFlowResult:
+        """End in words of our own, which the end of an options flow cannot have.
+
+        What was changed before is stored all the same.
+        """
+        self.hass.config_entries.async_update_entry(
+            self.config_entry, options=self._changed()
+        )
+        return self.async_abort(reason=reason)
+
     def end(self) -> ConfigFlowResult:
         """Store what was changed, and keep the rest."""
-        return self.async_create_entry(
-            data={**self.config_entry.options, **self.changes}
-        )
+        return self.async_create_entry(data=self._changed())
+
+    def _changed(self) -> dict[str, Any]:
+        """Return all options, with what was changed."""
+        return {**self.config_entry.options, **self.changes}
 
 
 async def async_offer_history(

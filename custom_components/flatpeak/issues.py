@@ -136,7 +136,7 @@ def async_forget_meters(
 
 @callback
 def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Clear everything about an entry that is being removed."""
+    """Clear everything about an entry that is disabled or being removed."""
     ours = [
         identity
         for domain, identity in ir.async_get(hass).issues

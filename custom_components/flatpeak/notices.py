@@ -16,7 +16,7 @@ from .metering import PricedWindow
 from .meters import Meter
 from .review import Difference
 from .service_watch import DEVICE_ISSUES, SERVICE_ISSUES, Service
-from .source_watch import SOURCE_ISSUES, source_problem
+from .source_watch import SOURCE_ISSUES, present_source, source_problem
 
 METER_ISSUES = (Issue.QUARANTINE, *STUCK, Issue.DIFFERENCE, Issue.DOUBTED_PRICE)
 
@@ -60,9 +60,10 @@ def async_show(
             async_set_issue(hass, entry, issue, figures.get(issue), meter)
         state = journal.meters.get(meter.key)
         problem = source_problem(hass, meter, state, now, gone)
+        source = {"source": present_source(hass, meter)}
         for issue in SOURCE_ISSUES:
-            source = {"source": meter.source} if issue is problem else None
-            async_set_issue(hass, entry, issue, source, meter)
+            shown = source if issue is problem else None
+            async_set_issue(hass, entry, issue, shown, meter)
 
 
 @callback

@@ -1,5 +1,6 @@
 """Repairs: what only the user can decide."""
 
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -26,9 +27,17 @@ from .const import (
 from .coordinator import FlatPeakConfigEntry
 from .decisions import Decision, gone_on, left_out, released, sent_again
 from .issues import STUCK, Issue
+from .meter_check import Candidate, Doubt, async_describe, async_find_doubts
 from .metering import Answer, Reporting, SourceKind
+from .meters import Meter
+from .selectors import choose
 from .source_watch import present_source
-from .sources import async_list_sources, async_registry_id, async_runs_backwards
+from .sources import (
+    SourceInfo,
+    async_list_sources,
+    async_registry_id,
+    async_runs_backwards,
+)
 
 ANSWERS = {
     Issue.QUARANTINE: ["accept", "discard", "replaced"],
@@ -37,6 +46,7 @@ ANSWERS = {
     Issue.UNCONFIRMED: ["send_again", "leave_out"],
     Issue.OTHER_WRITER: ["go_on"],
 }
+REPORTING = {vol.Required(CONF_REPORTING): choose(CONF_REPORTING, *Reporting)}
 
 
 class FlatPeakRepairFlow(RepairsFlow):
@@ -124,7 +134,10 @@ class DecisionFlow(FlatPeakRepairFlow):
 
 
 class SourceFlow(FlatPeakRepairFlow):
-    """Ask which sensor a meter is read from now."""
+    """Ask which sensor a meter is read from now; check it as *Change meter* does."""
+
+    _sources: dict[str, SourceInfo]
+    _changes: dict[str, str]
 
     async def async_step_init(
         self, _user_input: dict[str, str] | None = None
@@ -139,53 +152,97 @@ class SourceFlow(FlatPeakRepairFlow):
         if (entry := self._entry) is None:
             return self.async_abort(reason="entry_not_loaded")
         meters = entry.runtime_data.meters
-        if self._meter not in meters:
+        if (meter := meters.get(self._meter)) is None:
             return self.async_abort(reason="meter_removed")
-        taken = {present_source(self.hass, meter) for meter in meters.values()}
-        sells = meters[self._meter].direction == DIRECTION_EXPORT
-        free = {
-            id_: info
-            for id_, info in (await async_list_sources(self.hass)).items()
-            if id_ not in taken and not (sells and info.kind is SourceKind.POWER)
-        }
+        taken = {present_source(self.hass, one) for one in meters.values()}
+        sells = meter.direction == DIRECTION_EXPORT
         errors: dict[str, str] = {}
-        if user_input is not None:
-            source = user_input[CONF_SOURCE]
-            if await async_runs_backwards(self.hass, source):
+        if user_input is None:
+            self._sources = await async_list_sources(self.hass)
+        else:
+            self._changes = user_input
+            if await async_runs_backwards(self.hass, user_input[CONF_SOURCE]):
                 errors[CONF_SOURCE] = "net_meter"
+            elif doubts := await self._async_doubts(meter):
+                return await self._async_ask(doubts)
             else:
-                return self._async_replace(entry, source)
+                return self._async_replace()
         options = [
-            SelectOptionDict(value=id_, label=info.name) for id_, info in free.items()
+            SelectOptionDict(value=id_, label=info.name)
+            for id_, info in self._sources.items()
+            if id_ not in taken and not (sells and info.kind is SourceKind.POWER)
         ]
         selector = SelectSelector(
             SelectSelectorConfig(options=options, mode=SelectSelectorMode.DROPDOWN)
         )
-        schema = vol.Schema({vol.Required(CONF_SOURCE): selector})
-        return self.async_show_form(
-            step_id="source",
-            data_schema=self.add_suggested_values_to_schema(
-                schema,  # type: ignore[arg-type]  # HA serves probatio as voluptuous
-                user_input,
-            ),
-            errors=errors,
-            description_placeholders=self._placeholders,
+        return self._show(
+            "source",
+            {vol.Required(CONF_SOURCE): selector, **REPORTING},
+            user_input or {CONF_REPORTING: meter.reporting},
+            errors,
         )
 
-    def _async_replace(
-        self, entry: FlatPeakConfigEntry, source: str
-    ) -> RepairsFlowResult:
-        """Read the meter from another sensor; its totals stay.
+    async def async_step_details(self, user_input: dict[str, str]) -> RepairsFlowResult:
+        """Take the sensor after all."""
+        self._changes = {**self._changes, **user_input}
+        return self._async_replace()
 
-        Nothing says that the new sensor reports as late as the old one did.
-        """
-        meter = entry.runtime_data.meters[self._meter]
+    async def _async_doubts(self, meter: Meter) -> list[Doubt]:
+        """Return what may be wrong with what was chosen."""
+        one = Candidate(
+            source=self._changes[CONF_SOURCE],
+            direction=meter.direction,
+            kind=meter.kind,
+        )
+        doubts = (await async_find_doubts(self.hass, [one], self._sources))[one.source]
+        if self._changes[CONF_REPORTING] == Reporting.HOURLY:
+            return [doubt for doubt in doubts if doubt is not Doubt.LOOKS_HOURLY]
+        return doubts
+
+    async def _async_ask(self, doubts: Collection[Doubt]) -> RepairsFlowResult:
+        """Say what may be wrong, and ask how the meter reports."""
+        names = {"source": self._sources[self._changes[CONF_SOURCE]].name}
+        said = await async_describe(self.hass, [(doubt, names) for doubt in doubts])
+        reporting = (
+            Reporting.HOURLY
+            if Doubt.LOOKS_HOURLY in doubts
+            else self._changes[CONF_REPORTING]
+        )
+        return self._show(
+            "details", REPORTING, {CONF_REPORTING: reporting}, doubts=said
+        )
+
+    def _show(
+        self,
+        step_id: str,
+        fields: Mapping[Any, SelectSelector],
+        values: Mapping[str, str],
+        errors: dict[str, str] | None = None,
+        **names: str,
+    ) -> RepairsFlowResult:
+        """Show a form, with what is there or was entered before."""
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(
+                vol.Schema(dict(fields)),  # type: ignore[arg-type]  # probatio as voluptuous
+                values,
+            ),
+            errors=errors,
+            description_placeholders={**(self._placeholders or {}), **names},
+        )
+
+    def _async_replace(self) -> RepairsFlowResult:
+        """Read the meter from another sensor; its totals stay."""
+        if (entry := self._entry) is None:
+            return self.async_abort(reason="entry_not_loaded")
+        if (meter := entry.runtime_data.meters.get(self._meter)) is None:
+            return self.async_abort(reason="meter_removed")
         subentry = entry.subentries[meter.subentry_id]
+        source = self._changes[CONF_SOURCE]
         data = {
             **subentry.data,
-            CONF_SOURCE: source,
+            **self._changes,
             CONF_SOURCE_REGISTRY_ID: async_registry_id(self.hass, source),
-            CONF_REPORTING: Reporting.CONTINUOUS.value,
         }
         # The entry's update listener reloads it.
         self.hass.config_entries.async_update_subentry(entry, subentry, data=data)
