@@ -37,7 +37,7 @@ from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.meters import meter_key
 
 from .home import ACCOUNT, KEY
-from .past import hourly, let_rise
+from .past import hourly, let_rise, use_in_dashboard
 from .simulator import FlatPeakSimulator
 from .simulator.faults import FaultKind
 
@@ -181,6 +181,23 @@ def _assert_form(
     text = "\n".join(shown).format(**(result["description_placeholders"] or {}))
     assert not re.search(r"[{}]", text)
     return text
+
+
+def _assert_doubts(result: ConfigFlowResult) -> str:
+    """Check that the meters are to be checked; return what is said of them."""
+    assert result["type"] is FlowResultType.MENU
+    assert result["step_id"] == "doubts"
+    texts = TEXTS["step"]["doubts"]
+    assert result["menu_options"] == list(texts["menu_options"])
+    text: str = texts["description"]
+    return text.format(**(result["description_placeholders"] or {}))
+
+
+async def _go_on(
+    hass: HomeAssistant, result: ConfigFlowResult, step: str
+) -> ConfigFlowResult:
+    """Choose from a menu."""
+    return await _enter(hass, result, {"next_step_id": step})
 
 
 def _field(result: ConfigFlowResult, name: str) -> tuple[Any, dict[str, str]]:
@@ -878,7 +895,10 @@ async def test_test_mode(hass: HomeAssistant, simulator: FlatPeakSimulator) -> N
 
 
 async def test_hourly_meters(hass: HomeAssistant, simulator: FlatPeakSimulator) -> None:
-    """A grid meter that reports hourly is one; an appliance may run by a timer."""
+    """A grid meter that reports hourly is one; an appliance may run by a timer.
+
+    It is said before, and not again.
+    """
     now = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
     for source in ("sensor.grid_import", "sensor.heat_pump"):
         await let_rise(hass, source, hourly(now))
@@ -893,12 +913,14 @@ async def test_hourly_meters(hass: HomeAssistant, simulator: FlatPeakSimulator) 
             "device_meters": ["sensor.heat_pump", "sensor.oven"],
         },
     )
-    grid, pump, oven = _closing(result).split("\n\n")[-3:]
+    grid, pump, oven = _assert_doubts(result).split("\n\n")[-3:]
     assert "Grid import has risen" in grid
     assert "taken for a meter that reports the past hour" in grid
     assert "Heat pump has risen" in pump
     assert "runs by a timer" in pump
     assert "oven has delivered nothing" in oven.lower()
+    result = await _go_on(hass, result, "accept")
+    assert "ha-alert" not in _closing(result)
     entry = _assert_created(result)
     assert {
         subentry.data["source"]: subentry.data["reporting"]
@@ -909,6 +931,56 @@ async def test_hourly_meters(hass: HomeAssistant, simulator: FlatPeakSimulator) 
         "sensor.heat_pump": "continuous",
         "sensor.oven": "continuous",
     }
+
+
+async def test_other_meters_after_a_doubt(
+    hass: HomeAssistant, simulator: FlatPeakSimulator
+) -> None:
+    """A wrong direction is said before anything is stored, and can be mended."""
+    await use_in_dashboard(
+        hass, imports="sensor.grid_import", exports="sensor.grid_export"
+    )
+    chosen = {
+        "import_meters": ["sensor.grid_import", "sensor.grid_export"],
+        "device_meters": ["sensor.heat_pump"],
+    }
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    result = await _enter(hass, result, chosen)
+    text = _assert_doubts(result)
+    assert "uses Grid export for the other direction" in text
+    assert text.count("<ha-alert") == 1
+    assert not hass.config_entries.async_entries(DOMAIN)
+    result = await _go_on(hass, result, "meters")
+    _assert_form(result, "meters")
+    for field in ("import_meters", "export_meters", "device_meters"):
+        assert _field(result, field)[0] == chosen.get(field)
+    result = await _enter(
+        hass,
+        result,
+        {
+            "import_meters": ["sensor.grid_import"],
+            "export_meters": ["sensor.grid_export"],
+        },
+    )
+    entry = _assert_created(result)
+    assert [subentry.data["direction"] for subentry in entry.subentries.values()] == [
+        "import",
+        "export",
+    ]
+
+
+async def test_meant_all_the_same(
+    hass: HomeAssistant, simulator: FlatPeakSimulator
+) -> None:
+    """A doubt does not forbid anything."""
+    await use_in_dashboard(hass, exports="sensor.grid_export")
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    chosen = {"import_meters": ["sensor.grid_export"]}
+    result = await _enter(hass, result, chosen)
+    _assert_doubts(result)
+    entry = _assert_created(await _go_on(hass, result, "accept"))
+    (meter,) = entry.subentries.values()
+    assert (meter.title, meter.data["direction"]) == ("Grid export", "import")
 
 
 async def test_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:

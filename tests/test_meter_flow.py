@@ -201,7 +201,10 @@ async def test_the_other_direction(home: Home, entry: MockConfigEntry) -> None:
     await use_in_dashboard(home.hass, exports=FEED_IN)
     result = await start(home, entry)
     result = await enter(home, result, source=FEED_IN, direction="import", kind="grid")
-    assert "for the other direction" in form(result, "details")
+    text = form(result, "details")
+    assert "for the other direction" in text
+    assert "close this dialogue" in text
+    assert "Go back" not in text  # there is no such button
     result = await enter(home, result, **suggested(result))
     assert result["type"] is FlowResultType.CREATE_ENTRY
 

@@ -130,12 +130,16 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
 
     _client: FlatPeakClient
     _location: Location
+    _sources: dict[str, SourceInfo]
+    _meters: list[Candidate]
+    _doubts: dict[str, list[Doubt]]
 
     def __init__(self) -> None:
         """Know nothing yet."""
         self._data: dict[str, Any] = {}
         self._locations: tuple[Location, ...] = ()
         self._window = WINDOW_DEFAULT
+        self._chosen: dict[str, Any] | None = None
         self._placeholders = {"docs_url": "https://docs.flatpeak.com"}
 
     @classmethod
@@ -196,35 +200,66 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask which statistics are the home's meters; there may be none."""
-        sources = await async_list_sources(self.hass)
+        self._sources = await async_list_sources(self.hass)
         dashboard = await async_energy_dashboard(self.hass)
-        offers = _offers(sources, dashboard)
+        offers = _offers(self._sources, dashboard)
         errors: dict[str, str] = {}
-        if user_input is None:
-            user_input = {
-                CONF_IMPORT_METERS: _offered(
-                    dashboard.imports, offers[CONF_IMPORT_METERS]
-                ),
-                CONF_EXPORT_METERS: _offered(
-                    dashboard.exports, offers[CONF_EXPORT_METERS]
-                ),
-            }
-        else:
-            chosen = [
-                (field, Candidate(source=source.strip(), direction=way, kind=kind))
-                for field, (way, kind) in METER_LISTS.items()
-                for source in user_input.get(field, ())
-            ]
-            errors = await self._async_check(chosen, sources)
+        if user_input is not None:
+            self._chosen = user_input
+            errors = await self._async_choose(user_input)
             if not errors:
-                return await self._async_create([one for _, one in chosen], sources)
+                return await self.async_step_doubts()
         schema = vol.Schema(
             {
                 vol.Optional(field): select_sources(infos)
                 for field, infos in offers.items()
             }
         )
-        return self._show("meters", schema, user_input, errors)
+        lists = {
+            CONF_IMPORT_METERS: dashboard.imports,
+            CONF_EXPORT_METERS: dashboard.exports,
+        }
+        suggested = {
+            field: _offered(wanted, offers[field]) for field, wanted in lists.items()
+        }
+        values = suggested if self._chosen is None else self._chosen
+        return self._show("meters", schema, values, errors)
+
+    async def async_step_doubts(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
+    ) -> ConfigFlowResult:
+        """Say what may be wrong with the meters, while others can still be chosen."""
+        doubts = [
+            (_settled(doubt, meter), {"source": self._sources[meter.source].name})
+            for meter in self._meters
+            for doubt in self._doubts[meter.source]
+        ]
+        if not doubts:
+            return await self.async_step_accept()
+        return self.async_show_menu(
+            step_id="doubts",
+            menu_options=["accept", "meters"],
+            description_placeholders={
+                "doubts": await async_describe(self.hass, doubts)
+            },
+        )
+
+    async def async_step_accept(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
+    ) -> ConfigFlowResult:
+        """Create the entry and its meters."""
+        location = self._location
+        is_test = location.live_mode is False
+        notes = [(Doubt.TEST_MODE, dict[str, str]())] if is_test else []
+        return self.async_create_entry(
+            title=location.reference_id or location.city or "FlatPeak",
+            description_placeholders={"doubts": await async_describe(self.hass, notes)},
+            data={**self._data, CONF_LOCATION_ID: location.id},
+            options={CONF_WINDOW: self._window, CONF_INCLUDE_CARBON: True},
+            subentries=[self._meter(meter) for meter in self._meters],
+        )
 
     async def async_step_reauth(
         self,
@@ -304,64 +339,35 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         }
         return await self.async_step_meters()
 
-    async def _async_check(
-        self, chosen: list[tuple[str, Candidate]], sources: dict[str, SourceInfo]
-    ) -> dict[str, str]:
-        """Return the first error among the chosen meters, at its field."""
-        taken: set[str] = set()
-        for field, one in chosen:
-            problem = await async_find_problem(self.hass, one, sources, taken)
-            if problem:
-                self._placeholders |= await async_problem_placeholders(
-                    self.hass, one.source, sources
-                )
-                return {field: problem}
-            taken.add(one.source)
+    async def _async_choose(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        """Take the chosen meters, or return the first error at its field."""
+        self._meters = []
+        for field, (direction, kind) in METER_LISTS.items():
+            for source in fields.get(field, ()):
+                one = Candidate(source=source.strip(), direction=direction, kind=kind)
+                taken = {meter.source for meter in self._meters}
+                problem = await async_find_problem(self.hass, one, self._sources, taken)
+                if problem:
+                    self._placeholders |= await async_problem_placeholders(
+                        self.hass, one.source, self._sources
+                    )
+                    return {field: problem}
+                self._meters.append(one)
+        self._doubts = await async_find_doubts(self.hass, self._meters, self._sources)
         return {}
 
-    async def _async_create(
-        self, meters: list[Candidate], sources: dict[str, SourceInfo]
-    ) -> ConfigFlowResult:
-        """Create the entry and its meters, and say what may be wrong with them."""
-        location = self._location
-        found = await async_find_doubts(self.hass, meters, sources)
-        doubts = [
-            (_settled(doubt, meter), {"source": sources[meter.source].name})
-            for meter in meters
-            for doubt in found[meter.source]
-        ]
-        if location.live_mode is False:
-            doubts.insert(0, (Doubt.TEST_MODE, {}))
-        return self.async_create_entry(
-            title=location.reference_id or location.city or "FlatPeak",
-            description_placeholders={
-                "doubts": await async_describe(self.hass, doubts)
-            },
-            data={**self._data, CONF_LOCATION_ID: location.id},
-            options={CONF_WINDOW: self._window, CONF_INCLUDE_CARBON: True},
-            subentries=[
-                self._meter(
-                    meter,
-                    async_name(self.hass, meter, sources),
-                    found[meter.source],
-                )
-                for meter in meters
-            ],
-        )
-
-    def _meter(
-        self, meter: Candidate, title: str, doubts: Iterable[Doubt]
-    ) -> ConfigSubentryData:
+    def _meter(self, meter: Candidate) -> ConfigSubentryData:
         """Return the subentry of a meter."""
-        hourly = Doubt.TAKEN_AS_HOURLY in {_settled(doubt, meter) for doubt in doubts}
+        doubts = {_settled(doubt, meter) for doubt in self._doubts[meter.source]}
+        is_hourly = Doubt.TAKEN_AS_HOURLY in doubts
         return new_meter(
             self._location.id,
             meter.source,
             registry_id=async_registry_id(self.hass, meter.source),
-            title=title,
+            title=async_name(self.hass, meter, self._sources),
             direction=meter.direction,
             kind=meter.kind,
-            reporting=Reporting.HOURLY if hourly else Reporting.CONTINUOUS,
+            reporting=Reporting.HOURLY if is_hourly else Reporting.CONTINUOUS,
         )
 
     def _update_and_reload(
