@@ -983,6 +983,31 @@ async def test_meant_all_the_same(
     assert (meter.title, meter.data["direction"]) == ("Grid export", "import")
 
 
+async def test_meters_of_another_home(
+    hass: HomeAssistant, simulator: FlatPeakSimulator
+) -> None:
+    """They are not chosen already; who chooses one is told what would come of it."""
+    await use_in_dashboard(
+        hass, imports="sensor.grid_import", exports="sensor.grid_export"
+    )
+    simulator.add_location(ACCOUNT, location_id=CABIN, reference_id="The cabin")
+    chosen = {"import_meters": ["sensor.grid_import"]}
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    result = await _enter(hass, result, {"location_id": HOME})
+    _assert_created(await _enter(hass, result, chosen))
+
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    result = await _enter(hass, result, {"location_id": CABIN})
+    assert _field(result, "import_meters")[0] == []
+    assert _field(result, "export_meters")[0] == ["sensor.grid_export"]
+    result = await _enter(hass, result, chosen)
+    text = _assert_doubts(result)
+    assert "Grid import is already a meter of Exampleton" in text
+    assert text.count("<ha-alert") == 1
+    entry = _assert_created(await _go_on(hass, result, "accept"))
+    assert len(entry.subentries) == 1
+
+
 async def test_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:
     """What nobody thought of is logged, and the dialogue goes on."""
 

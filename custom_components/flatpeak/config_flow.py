@@ -1,6 +1,6 @@
 """Set up a home: the account, the location, its meters."""
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Container, Iterable, Mapping
 import logging
 from math import ceil
 from typing import Any, override
@@ -64,6 +64,7 @@ from .meter_check import (
     async_find_doubts,
     async_find_problem,
     async_name,
+    async_other_homes,
     async_problem_placeholders,
 )
 from .meter_flow import MeterFlow
@@ -219,8 +220,10 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
             CONF_IMPORT_METERS: dashboard.imports,
             CONF_EXPORT_METERS: dashboard.exports,
         }
+        elsewhere = async_other_homes(self.hass)
         suggested = {
-            field: _offered(wanted, offers[field]) for field, wanted in lists.items()
+            field: _offered(wanted, offers[field], elsewhere)
+            for field, wanted in lists.items()
         }
         values = suggested if self._chosen is None else self._chosen
         return self._show("meters", schema, values, errors)
@@ -230,8 +233,15 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
     ) -> ConfigFlowResult:
         """Say what may be wrong with the meters, while others can still be chosen."""
+        homes = async_other_homes(self.hass)
         doubts = [
-            (_settled(doubt, meter), {"source": self._sources[meter.source].name})
+            (
+                _settled(doubt, meter),
+                {
+                    "source": self._sources[meter.source].name,
+                    "home": homes.get(meter.source, ""),
+                },
+            )
             for meter in self._meters
             for doubt in self._doubts[meter.source]
         ]
@@ -354,6 +364,8 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
                     return {field: problem}
                 self._meters.append(one)
         self._doubts = await async_find_doubts(self.hass, self._meters, self._sources)
+        for source in self._doubts.keys() & async_other_homes(self.hass).keys():
+            self._doubts[source].append(Doubt.OTHER_HOME)
         return {}
 
     def _meter(self, meter: Candidate) -> ConfigSubentryData:
@@ -480,7 +492,9 @@ def _offers(
     }
 
 
-def _offered(wanted: Iterable[str], infos: Iterable[SourceInfo]) -> list[str]:
-    """Return the wanted statistics that are there to be chosen."""
-    known = {info.statistic_id for info in infos}
+def _offered(
+    wanted: Iterable[str], infos: Iterable[SourceInfo], elsewhere: Container[str]
+) -> list[str]:
+    """Return the wanted statistics that can be chosen, and no other home has."""
+    known = {i.statistic_id for i in infos if i.statistic_id not in elsewhere}
     return [statistic_id for statistic_id in wanted if statistic_id in known]
