@@ -259,6 +259,37 @@ async def test_several_homes(hass: HomeAssistant, simulator: FlatPeakSimulator) 
     assert entry.unique_id == entry.data["location_id"] == CABIN
 
 
+async def test_homes_that_are_set_up(
+    hass: HomeAssistant, simulator: FlatPeakSimulator
+) -> None:
+    """They are not offered again; the last one is not taken without a question."""
+    simulator.add_location(ACCOUNT, location_id=CABIN, reference_id="The cabin")
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    result = await _enter(hass, result, {"location_id": CABIN})
+    _assert_created(await _enter(hass, result, {}))
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    assert "The cabin" not in _assert_form(result, "location")
+    assert list(_field(result, "location_id")[1]) == [HOME]
+    result = await _enter(hass, result, {"location_id": HOME})
+    _assert_created(await _enter(hass, result, {}))
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    assert "are set up here already" in _assert_form(result, "no_location")
+    result = await _enter(hass, result, {"location_id": HOME})
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+
+
+async def test_many_homes(hass: HomeAssistant, simulator: FlatPeakSimulator) -> None:
+    """The text names ten and says how many more the list has."""
+    for number in range(12):
+        simulator.add_location(ACCOUNT, reference_id=f"Home {number}")
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    lines = _assert_form(result, "location").splitlines()
+    assert sum(line.startswith("- ") for line in lines) == 11
+    assert lines[-1] == "- … (+3)"
+    assert len(_field(result, "location_id")[1]) == 13
+
+
 async def test_no_home_in_the_list(
     hass: HomeAssistant, simulator: FlatPeakSimulator
 ) -> None:
@@ -267,11 +298,13 @@ async def test_no_home_in_the_list(
     result = await _start(hass)
     account = _account(simulator, account_id=" acc_new ", api_key="sk_test_new\n")
     result = await _enter(hass, result, account)
-    _assert_form(result, "location")
+    text = _assert_form(result, "no_location")
+    assert "lists no location" in text
+    assert "Create one in FlatPeak's dashboard" in text
     assert _field(result, "location_id") == (None, {})
     for nonsense in ("", "../locations", "loc_nowhere"):
         result = await _enter(hass, result, {"location_id": nonsense})
-        _assert_form(result, "location", {"base": "location_not_found"})
+        _assert_form(result, "no_location", {"base": "location_not_found"})
     simulator.add_location("acc_new", location_id="loc_new")
     simulator.ledger.locations["loc_new"].address = {}
     result = await _enter(hass, result, {"location_id": " loc_new "})

@@ -190,12 +190,24 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
             )
             if location is not None:
                 return await self._async_take(location)
-        labels = {location.id: _label(location) for location in self._locations}
+        known = self._async_current_ids()
+        labels = {one.id: _label(one) for one in self._locations if one.id not in known}
+        if not labels:
+            schema = vol.Schema({vol.Required(CONF_LOCATION_ID): TextSelector()})
+            return self._show("no_location", schema, user_input, errors)
         # A list that also takes typed ids shows the id of what is chosen.
         lines = [f"- {label}: {id_}" for id_, label in labels.items()]
-        self._placeholders["locations"] = "\n".join(lines[:LOCATIONS_SHOWN]) or "-"
+        if more := lines[LOCATIONS_SHOWN:]:
+            lines[LOCATIONS_SHOWN:] = [f"- … (+{len(more)})"]
+        self._placeholders["locations"] = "\n".join(lines)
         schema = vol.Schema({vol.Required(CONF_LOCATION_ID): select(labels)})
         return self._show("location", schema, user_input, errors)
+
+    async def async_step_no_location(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Take the id of a location that the account does not list."""
+        return await self.async_step_location(user_input)
 
     async def async_step_meters(
         self, user_input: dict[str, Any] | None = None
