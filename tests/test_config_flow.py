@@ -226,7 +226,12 @@ async def test_one_home(
     assert f"127.0.0.1:{simulator.port}" in text
     assert "each 30 minutes" in text
     assert "at most about 54 requests" in text
-    entry = _assert_created(await _enter(hass, result, {}))
+    result = await _enter(hass, result, {})
+    text = _closing(result)
+    assert "come from what others record" in text
+    assert "add meters at any time" in text
+    assert "first costs appear" not in text
+    entry = _assert_created(result)
     assert entry.title == "Exampleton"
     assert entry.unique_id == HOME
     assert entry.data == {
@@ -920,7 +925,7 @@ async def test_test_mode(hass: HomeAssistant, simulator: FlatPeakSimulator) -> N
     assert "FlatPeak's test mode" in _closing(result)
     assert _assert_created(result).title == "Testville"
     result = await _enter(hass, await _start(hass), _account(simulator))
-    result = await _enter(hass, result, {})
+    result = await _enter(hass, result, {"import_meters": ["sensor.grid_import"]})
     text = _closing(result)
     assert "test mode" not in text
     assert "eight minutes" in text

@@ -277,6 +277,7 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         notes = [(Doubt.TEST_MODE, dict[str, str]())] if is_test else []
         return self.async_create_entry(
             title=location.reference_id or location.city or "FlatPeak",
+            description=None if self._meters else "no_meters",
             description_placeholders={"doubts": await async_describe(self.hass, notes)},
             data={**self._data, CONF_LOCATION_ID: location.id},
             options={CONF_WINDOW: self._window, CONF_INCLUDE_CARBON: True},
