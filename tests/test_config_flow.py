@@ -813,6 +813,37 @@ async def test_reauthentication_reloads_once(
     ]
 
 
+async def test_one_key_for_several_homes(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """It is asked for once, and given to all that had the old one."""
+    homes = {
+        home: MockConfigEntry(
+            domain=DOMAIN,
+            title=home,
+            unique_id=home,
+            data={**entry.data, "location_id": home, **different},
+        )
+        for home, different in {
+            CABIN: {},
+            "loc_other_key": {"api_key": "sk_live_other"},
+            NEIGHBOUR: {"account_id": "acc_neighbour"},
+        }.items()
+    }
+    for home in homes.values():
+        home.add_to_hass(hass)
+        assert await hass.config_entries.async_setup(home.entry_id)
+    before = {name: dict(home.data) for name, home in homes.items()}
+    result = await entry.start_reauth_flow(hass)
+    await homes[CABIN].start_reauth_flow(hass)
+    result = await _enter(hass, result, {"api_key": NEW_KEY})
+    assert result["reason"] == "reauth_successful"
+    assert hass.config_entries.flow.async_progress() == []
+    assert entry.data["api_key"] == NEW_KEY
+    after = {name: dict(home.data) for name, home in homes.items()}
+    assert after == {**before, CABIN: {**before[CABIN], "api_key": NEW_KEY}}
+
+
 NEW_HOME = {"account_id": "acc_moved", "api_key": "sk_live_moved"}
 
 

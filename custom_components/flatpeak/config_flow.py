@@ -1,6 +1,6 @@
 """Set up a home: the account, the location, its meters."""
 
-from collections.abc import Awaitable, Container, Iterable, Mapping
+from collections.abc import Awaitable, Container, Iterable, Mapping, Sequence
 import logging
 from math import ceil
 from typing import Any, override
@@ -301,7 +301,8 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             update = {CONF_API_KEY: user_input[CONF_API_KEY].strip()}
             if await self._async_opens(entry, update, errors):
-                return self._update_and_reload(entry, update)
+                others = self._with_key_of(entry)
+                return self._update_and_reload([entry, *others], update)
         return self._show("reauth_confirm", REAUTH_SCHEMA, user_input, errors)
 
     async def async_step_reconfigure(
@@ -319,7 +320,7 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         elif (update := _typed(user_input, errors)) and await self._async_opens(
             entry, update, errors
         ):
-            return self._update_and_reload(entry, update)
+            return self._update_and_reload([entry], update)
         return self._show("reconfigure", ACCOUNT_SCHEMA, user_input, errors)
 
     async def _async_connect(
@@ -395,16 +396,31 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
             reporting=Reporting.HOURLY if is_hourly else Reporting.CONTINUOUS,
         )
 
+    def _with_key_of(self, entry: ConfigEntry) -> list[ConfigEntry]:
+        """Return the other homes that reach FlatPeak with the key of an entry."""
+        same = (CONF_BASE_URL, CONF_ACCOUNT_ID, CONF_API_KEY)
+        return [
+            other
+            for other in self._async_current_entries(include_ignore=False)
+            if other is not entry
+            and all(other.data[key] == entry.data[key] for key in same)
+        ]
+
     def _update_and_reload(
-        self, entry: ConfigEntry, update: dict[str, Any]
+        self, entries: Sequence[ConfigEntry], update: dict[str, Any]
     ) -> ConfigFlowResult:
-        """Store new credentials, and see to it that the entry starts again."""
-        # Its update listener reloads a loaded entry, but only on a change.
-        is_reloaded = entry.update_listeners and {**entry.data, **update} != entry.data
-        result = self.async_update_and_abort(entry, data_updates=update)
-        if not is_reloaded:
-            self.hass.config_entries.async_schedule_reload(entry.entry_id)
-        return result
+        """Store new credentials, and see to it that the entries start again.
+
+        A home that starts again no longer asks for a key, unless this one fails, too.
+        """
+        for entry in entries:
+            data = {**entry.data, **update}
+            # Its update listener reloads a loaded entry, but only on a change.
+            is_reloaded = entry.update_listeners and data != entry.data
+            self.hass.config_entries.async_update_entry(entry, data=data)
+            if not is_reloaded:
+                self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        return self.async_update_and_abort(entries[0], data_updates=update)
 
     async def _async_ask[T](
         self,
