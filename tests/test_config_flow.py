@@ -37,7 +37,7 @@ from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.meters import meter_key
 
 from .home import ACCOUNT, KEY
-from .past import hourly, let_rise
+from .past import hourly, let_rise, use_in_dashboard
 from .simulator import FlatPeakSimulator
 from .simulator.faults import FaultKind
 
@@ -183,6 +183,23 @@ def _assert_form(
     return text
 
 
+def _assert_doubts(result: ConfigFlowResult) -> str:
+    """Check that the meters are to be checked; return what is said of them."""
+    assert result["type"] is FlowResultType.MENU
+    assert result["step_id"] == "doubts"
+    texts = TEXTS["step"]["doubts"]
+    assert result["menu_options"] == list(texts["menu_options"])
+    text: str = texts["description"]
+    return text.format(**(result["description_placeholders"] or {}))
+
+
+async def _go_on(
+    hass: HomeAssistant, result: ConfigFlowResult, step: str
+) -> ConfigFlowResult:
+    """Choose from a menu."""
+    return await _enter(hass, result, {"next_step_id": step})
+
+
 def _field(result: ConfigFlowResult, name: str) -> tuple[Any, dict[str, str]]:
     """Return a field's suggested value, and its options as value: label."""
     assert result["data_schema"] is not None
@@ -209,7 +226,12 @@ async def test_one_home(
     assert f"127.0.0.1:{simulator.port}" in text
     assert "each 30 minutes" in text
     assert "at most about 54 requests" in text
-    entry = _assert_created(await _enter(hass, result, {}))
+    result = await _enter(hass, result, {})
+    text = _closing(result)
+    assert "come from what others record" in text
+    assert "add meters at any time" in text
+    assert "first costs appear" not in text
+    entry = _assert_created(result)
     assert entry.title == "Exampleton"
     assert entry.unique_id == HOME
     assert entry.data == {
@@ -242,6 +264,37 @@ async def test_several_homes(hass: HomeAssistant, simulator: FlatPeakSimulator) 
     assert entry.unique_id == entry.data["location_id"] == CABIN
 
 
+async def test_homes_that_are_set_up(
+    hass: HomeAssistant, simulator: FlatPeakSimulator
+) -> None:
+    """They are not offered again; the last one is not taken without a question."""
+    simulator.add_location(ACCOUNT, location_id=CABIN, reference_id="The cabin")
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    result = await _enter(hass, result, {"location_id": CABIN})
+    _assert_created(await _enter(hass, result, {}))
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    assert "The cabin" not in _assert_form(result, "location")
+    assert list(_field(result, "location_id")[1]) == [HOME]
+    result = await _enter(hass, result, {"location_id": HOME})
+    _assert_created(await _enter(hass, result, {}))
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    assert "are set up here already" in _assert_form(result, "no_location")
+    result = await _enter(hass, result, {"location_id": HOME})
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+
+
+async def test_many_homes(hass: HomeAssistant, simulator: FlatPeakSimulator) -> None:
+    """The text names ten and says how many more the list has."""
+    for number in range(12):
+        simulator.add_location(ACCOUNT, reference_id=f"Home {number}")
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    lines = _assert_form(result, "location").splitlines()
+    assert sum(line.startswith("- ") for line in lines) == 11
+    assert lines[-1] == "- … (+3)"
+    assert len(_field(result, "location_id")[1]) == 13
+
+
 async def test_no_home_in_the_list(
     hass: HomeAssistant, simulator: FlatPeakSimulator
 ) -> None:
@@ -250,11 +303,13 @@ async def test_no_home_in_the_list(
     result = await _start(hass)
     account = _account(simulator, account_id=" acc_new ", api_key="sk_test_new\n")
     result = await _enter(hass, result, account)
-    _assert_form(result, "location")
+    text = _assert_form(result, "no_location")
+    assert "lists no location" in text
+    assert "Create one in FlatPeak's dashboard" in text
     assert _field(result, "location_id") == (None, {})
     for nonsense in ("", "../locations", "loc_nowhere"):
         result = await _enter(hass, result, {"location_id": nonsense})
-        _assert_form(result, "location", {"base": "location_not_found"})
+        _assert_form(result, "no_location", {"base": "location_not_found"})
     simulator.add_location("acc_new", location_id="loc_new")
     simulator.ledger.locations["loc_new"].address = {}
     result = await _enter(hass, result, {"location_id": " loc_new "})
@@ -758,6 +813,37 @@ async def test_reauthentication_reloads_once(
     ]
 
 
+async def test_one_key_for_several_homes(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """It is asked for once, and given to all that had the old one."""
+    homes = {
+        home: MockConfigEntry(
+            domain=DOMAIN,
+            title=home,
+            unique_id=home,
+            data={**entry.data, "location_id": home, **different},
+        )
+        for home, different in {
+            CABIN: {},
+            "loc_other_key": {"api_key": "sk_live_other"},
+            NEIGHBOUR: {"account_id": "acc_neighbour"},
+        }.items()
+    }
+    for home in homes.values():
+        home.add_to_hass(hass)
+        assert await hass.config_entries.async_setup(home.entry_id)
+    before = {name: dict(home.data) for name, home in homes.items()}
+    result = await entry.start_reauth_flow(hass)
+    await homes[CABIN].start_reauth_flow(hass)
+    result = await _enter(hass, result, {"api_key": NEW_KEY})
+    assert result["reason"] == "reauth_successful"
+    assert hass.config_entries.flow.async_progress() == []
+    assert entry.data["api_key"] == NEW_KEY
+    after = {name: dict(home.data) for name, home in homes.items()}
+    assert after == {**before, CABIN: {**before[CABIN], "api_key": NEW_KEY}}
+
+
 NEW_HOME = {"account_id": "acc_moved", "api_key": "sk_live_moved"}
 
 
@@ -870,7 +956,7 @@ async def test_test_mode(hass: HomeAssistant, simulator: FlatPeakSimulator) -> N
     assert "FlatPeak's test mode" in _closing(result)
     assert _assert_created(result).title == "Testville"
     result = await _enter(hass, await _start(hass), _account(simulator))
-    result = await _enter(hass, result, {})
+    result = await _enter(hass, result, {"import_meters": ["sensor.grid_import"]})
     text = _closing(result)
     assert "test mode" not in text
     assert "eight minutes" in text
@@ -878,7 +964,10 @@ async def test_test_mode(hass: HomeAssistant, simulator: FlatPeakSimulator) -> N
 
 
 async def test_hourly_meters(hass: HomeAssistant, simulator: FlatPeakSimulator) -> None:
-    """A grid meter that reports hourly is one; an appliance may run by a timer."""
+    """A grid meter that reports hourly is one; an appliance may run by a timer.
+
+    It is said before, and not again.
+    """
     now = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
     for source in ("sensor.grid_import", "sensor.heat_pump"):
         await let_rise(hass, source, hourly(now))
@@ -893,12 +982,14 @@ async def test_hourly_meters(hass: HomeAssistant, simulator: FlatPeakSimulator) 
             "device_meters": ["sensor.heat_pump", "sensor.oven"],
         },
     )
-    grid, pump, oven = _closing(result).split("\n\n")[-3:]
+    grid, pump, oven = _assert_doubts(result).split("\n\n")[-3:]
     assert "Grid import has risen" in grid
     assert "taken for a meter that reports the past hour" in grid
     assert "Heat pump has risen" in pump
     assert "runs by a timer" in pump
     assert "oven has delivered nothing" in oven.lower()
+    result = await _go_on(hass, result, "accept")
+    assert "ha-alert" not in _closing(result)
     entry = _assert_created(result)
     assert {
         subentry.data["source"]: subentry.data["reporting"]
@@ -909,6 +1000,81 @@ async def test_hourly_meters(hass: HomeAssistant, simulator: FlatPeakSimulator) 
         "sensor.heat_pump": "continuous",
         "sensor.oven": "continuous",
     }
+
+
+async def test_other_meters_after_a_doubt(
+    hass: HomeAssistant, simulator: FlatPeakSimulator
+) -> None:
+    """A wrong direction is said before anything is stored, and can be mended."""
+    await use_in_dashboard(
+        hass, imports="sensor.grid_import", exports="sensor.grid_export"
+    )
+    chosen = {
+        "import_meters": ["sensor.grid_import", "sensor.grid_export"],
+        "device_meters": ["sensor.heat_pump"],
+    }
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    result = await _enter(hass, result, chosen)
+    text = _assert_doubts(result)
+    assert "uses Grid export for the other direction" in text
+    assert text.count("<ha-alert") == 1
+    assert not hass.config_entries.async_entries(DOMAIN)
+    result = await _go_on(hass, result, "meters")
+    _assert_form(result, "meters")
+    for field in ("import_meters", "export_meters", "device_meters"):
+        assert _field(result, field)[0] == chosen.get(field)
+    result = await _enter(
+        hass,
+        result,
+        {
+            "import_meters": ["sensor.grid_import"],
+            "export_meters": ["sensor.grid_export"],
+        },
+    )
+    entry = _assert_created(result)
+    assert [subentry.data["direction"] for subentry in entry.subentries.values()] == [
+        "import",
+        "export",
+    ]
+
+
+async def test_meant_all_the_same(
+    hass: HomeAssistant, simulator: FlatPeakSimulator
+) -> None:
+    """A doubt does not forbid anything."""
+    await use_in_dashboard(hass, exports="sensor.grid_export")
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    chosen = {"import_meters": ["sensor.grid_export"]}
+    result = await _enter(hass, result, chosen)
+    _assert_doubts(result)
+    entry = _assert_created(await _go_on(hass, result, "accept"))
+    (meter,) = entry.subentries.values()
+    assert (meter.title, meter.data["direction"]) == ("Grid export", "import")
+
+
+async def test_meters_of_another_home(
+    hass: HomeAssistant, simulator: FlatPeakSimulator
+) -> None:
+    """They are not chosen already; who chooses one is told what would come of it."""
+    await use_in_dashboard(
+        hass, imports="sensor.grid_import", exports="sensor.grid_export"
+    )
+    simulator.add_location(ACCOUNT, location_id=CABIN, reference_id="The cabin")
+    chosen = {"import_meters": ["sensor.grid_import"]}
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    result = await _enter(hass, result, {"location_id": HOME})
+    _assert_created(await _enter(hass, result, chosen))
+
+    result = await _enter(hass, await _start(hass), _account(simulator))
+    result = await _enter(hass, result, {"location_id": CABIN})
+    assert _field(result, "import_meters")[0] == []
+    assert _field(result, "export_meters")[0] == ["sensor.grid_export"]
+    result = await _enter(hass, result, chosen)
+    text = _assert_doubts(result)
+    assert "Grid import is already a meter of Exampleton" in text
+    assert text.count("<ha-alert") == 1
+    entry = _assert_created(await _go_on(hass, result, "accept"))
+    assert len(entry.subentries) == 1
 
 
 async def test_unexpected_error(caplog: pytest.LogCaptureFixture) -> None:

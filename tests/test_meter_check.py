@@ -110,7 +110,7 @@ def test_direction(
 @pytest.mark.usefixtures("enable_custom_integrations")
 async def test_every_doubt_has_a_text(hass: HomeAssistant) -> None:
     """Each is an amber box of its own, that names the sensor it is about."""
-    names = {"source": "The meter", "until": "yesterday"}
+    names = {"source": "The meter", "until": "yesterday", "home": "Cabin"}
     text = await async_describe(hass, [(doubt, names) for doubt in Doubt])
     boxes = text.split("\n\n")
     assert len(set(boxes)) == len(Doubt)

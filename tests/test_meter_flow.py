@@ -201,9 +201,32 @@ async def test_the_other_direction(home: Home, entry: MockConfigEntry) -> None:
     await use_in_dashboard(home.hass, exports=FEED_IN)
     result = await start(home, entry)
     result = await enter(home, result, source=FEED_IN, direction="import", kind="grid")
-    assert "for the other direction" in form(result, "details")
+    text = form(result, "details")
+    assert "for the other direction" in text
+    assert "close this dialogue" in text
+    assert "Go back" not in text  # there is no such button
     result = await enter(home, result, **suggested(result))
     assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_meter_of_another_home(home: Home, entry: MockConfigEntry) -> None:
+    """It is not suggested; who chooses it is told what would come of it."""
+    await use_in_dashboard(home.hass, imports=GRID, exports=FEED_IN, devices=[CAR])
+    cabin = home.add_entry(home.simulator.add_location(ACCOUNT), {})
+    await home.set_up(cabin)
+    result = await start(home, cabin)
+    assert suggested(result)["source"] == FEED_IN
+    assert offered(result) == [FEED_IN, CAR, GRID, PUMP]
+    result = await enter(home, result, source=GRID, direction="import", kind="grid")
+    text = form(result, "details")
+    assert "grid import is already a meter of Home" in text
+    assert text.count("<ha-alert") == 1
+    result = await enter(home, result, **suggested(result))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    # Nothing is said of it once it is one.
+    result = await change(home, entry, GRID)
+    result = await enter(home, result, **suggested(result))
+    assert result["reason"] == "reconfigure_successful"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Set up a home: the account, the location, its meters."""
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Container, Iterable, Mapping, Sequence
 import logging
 from math import ceil
 from typing import Any, override
@@ -64,6 +64,7 @@ from .meter_check import (
     async_find_doubts,
     async_find_problem,
     async_name,
+    async_other_homes,
     async_problem_placeholders,
 )
 from .meter_flow import MeterFlow
@@ -130,12 +131,16 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
 
     _client: FlatPeakClient
     _location: Location
+    _sources: dict[str, SourceInfo]
+    _meters: list[Candidate]
+    _doubts: dict[str, list[Doubt]]
 
     def __init__(self) -> None:
         """Know nothing yet."""
         self._data: dict[str, Any] = {}
         self._locations: tuple[Location, ...] = ()
         self._window = WINDOW_DEFAULT
+        self._chosen: dict[str, Any] | None = None
         self._placeholders = {"docs_url": "https://docs.flatpeak.com"}
 
     @classmethod
@@ -185,46 +190,99 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
             )
             if location is not None:
                 return await self._async_take(location)
-        labels = {location.id: _label(location) for location in self._locations}
+        known = self._async_current_ids()
+        labels = {one.id: _label(one) for one in self._locations if one.id not in known}
+        if not labels:
+            schema = vol.Schema({vol.Required(CONF_LOCATION_ID): TextSelector()})
+            return self._show("no_location", schema, user_input, errors)
         # A list that also takes typed ids shows the id of what is chosen.
         lines = [f"- {label}: {id_}" for id_, label in labels.items()]
-        self._placeholders["locations"] = "\n".join(lines[:LOCATIONS_SHOWN]) or "-"
+        if more := lines[LOCATIONS_SHOWN:]:
+            lines[LOCATIONS_SHOWN:] = [f"- … (+{len(more)})"]
+        self._placeholders["locations"] = "\n".join(lines)
         schema = vol.Schema({vol.Required(CONF_LOCATION_ID): select(labels)})
         return self._show("location", schema, user_input, errors)
+
+    async def async_step_no_location(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Take the id of a location that the account does not list."""
+        return await self.async_step_location(user_input)
 
     async def async_step_meters(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask which statistics are the home's meters; there may be none."""
-        sources = await async_list_sources(self.hass)
+        self._sources = await async_list_sources(self.hass)
         dashboard = await async_energy_dashboard(self.hass)
-        offers = _offers(sources, dashboard)
+        offers = _offers(self._sources, dashboard)
         errors: dict[str, str] = {}
-        if user_input is None:
-            user_input = {
-                CONF_IMPORT_METERS: _offered(
-                    dashboard.imports, offers[CONF_IMPORT_METERS]
-                ),
-                CONF_EXPORT_METERS: _offered(
-                    dashboard.exports, offers[CONF_EXPORT_METERS]
-                ),
-            }
-        else:
-            chosen = [
-                (field, Candidate(source=source.strip(), direction=way, kind=kind))
-                for field, (way, kind) in METER_LISTS.items()
-                for source in user_input.get(field, ())
-            ]
-            errors = await self._async_check(chosen, sources)
+        if user_input is not None:
+            self._chosen = user_input
+            errors = await self._async_choose(user_input)
             if not errors:
-                return await self._async_create([one for _, one in chosen], sources)
+                return await self.async_step_doubts()
         schema = vol.Schema(
             {
                 vol.Optional(field): select_sources(infos)
                 for field, infos in offers.items()
             }
         )
-        return self._show("meters", schema, user_input, errors)
+        lists = {
+            CONF_IMPORT_METERS: dashboard.imports,
+            CONF_EXPORT_METERS: dashboard.exports,
+        }
+        elsewhere = async_other_homes(self.hass)
+        suggested = {
+            field: _offered(wanted, offers[field], elsewhere)
+            for field, wanted in lists.items()
+        }
+        values = suggested if self._chosen is None else self._chosen
+        return self._show("meters", schema, values, errors)
+
+    async def async_step_doubts(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
+    ) -> ConfigFlowResult:
+        """Say what may be wrong with the meters, while others can still be chosen."""
+        homes = async_other_homes(self.hass)
+        doubts = [
+            (
+                _settled(doubt, meter),
+                {
+                    "source": self._sources[meter.source].name,
+                    "home": homes.get(meter.source, ""),
+                },
+            )
+            for meter in self._meters
+            for doubt in self._doubts[meter.source]
+        ]
+        if not doubts:
+            return await self.async_step_accept()
+        return self.async_show_menu(
+            step_id="doubts",
+            menu_options=["accept", "meters"],
+            description_placeholders={
+                "doubts": await async_describe(self.hass, doubts)
+            },
+        )
+
+    async def async_step_accept(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
+    ) -> ConfigFlowResult:
+        """Create the entry and its meters."""
+        location = self._location
+        is_test = location.live_mode is False
+        notes = [(Doubt.TEST_MODE, dict[str, str]())] if is_test else []
+        return self.async_create_entry(
+            title=location.reference_id or location.city or "FlatPeak",
+            description=None if self._meters else "no_meters",
+            description_placeholders={"doubts": await async_describe(self.hass, notes)},
+            data={**self._data, CONF_LOCATION_ID: location.id},
+            options={CONF_WINDOW: self._window, CONF_INCLUDE_CARBON: True},
+            subentries=[self._meter(meter) for meter in self._meters],
+        )
 
     async def async_step_reauth(
         self,
@@ -243,7 +301,8 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         if user_input is not None:
             update = {CONF_API_KEY: user_input[CONF_API_KEY].strip()}
             if await self._async_opens(entry, update, errors):
-                return self._update_and_reload(entry, update)
+                others = self._with_key_of(entry)
+                return self._update_and_reload([entry, *others], update)
         return self._show("reauth_confirm", REAUTH_SCHEMA, user_input, errors)
 
     async def async_step_reconfigure(
@@ -261,7 +320,7 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         elif (update := _typed(user_input, errors)) and await self._async_opens(
             entry, update, errors
         ):
-            return self._update_and_reload(entry, update)
+            return self._update_and_reload([entry], update)
         return self._show("reconfigure", ACCOUNT_SCHEMA, user_input, errors)
 
     async def _async_connect(
@@ -304,76 +363,64 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         }
         return await self.async_step_meters()
 
-    async def _async_check(
-        self, chosen: list[tuple[str, Candidate]], sources: dict[str, SourceInfo]
-    ) -> dict[str, str]:
-        """Return the first error among the chosen meters, at its field."""
-        taken: set[str] = set()
-        for field, one in chosen:
-            problem = await async_find_problem(self.hass, one, sources, taken)
-            if problem:
-                self._placeholders |= await async_problem_placeholders(
-                    self.hass, one.source, sources
-                )
-                return {field: problem}
-            taken.add(one.source)
+    async def _async_choose(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        """Take the chosen meters, or return the first error at its field."""
+        self._meters = []
+        for field, (direction, kind) in METER_LISTS.items():
+            for source in fields.get(field, ()):
+                one = Candidate(source=source.strip(), direction=direction, kind=kind)
+                taken = {meter.source for meter in self._meters}
+                problem = await async_find_problem(self.hass, one, self._sources, taken)
+                if problem:
+                    self._placeholders |= await async_problem_placeholders(
+                        self.hass, one.source, self._sources
+                    )
+                    return {field: problem}
+                self._meters.append(one)
+        self._doubts = await async_find_doubts(self.hass, self._meters, self._sources)
+        for source in self._doubts.keys() & async_other_homes(self.hass).keys():
+            self._doubts[source].append(Doubt.OTHER_HOME)
         return {}
 
-    async def _async_create(
-        self, meters: list[Candidate], sources: dict[str, SourceInfo]
-    ) -> ConfigFlowResult:
-        """Create the entry and its meters, and say what may be wrong with them."""
-        location = self._location
-        found = await async_find_doubts(self.hass, meters, sources)
-        doubts = [
-            (_settled(doubt, meter), {"source": sources[meter.source].name})
-            for meter in meters
-            for doubt in found[meter.source]
-        ]
-        if location.live_mode is False:
-            doubts.insert(0, (Doubt.TEST_MODE, {}))
-        return self.async_create_entry(
-            title=location.reference_id or location.city or "FlatPeak",
-            description_placeholders={
-                "doubts": await async_describe(self.hass, doubts)
-            },
-            data={**self._data, CONF_LOCATION_ID: location.id},
-            options={CONF_WINDOW: self._window, CONF_INCLUDE_CARBON: True},
-            subentries=[
-                self._meter(
-                    meter,
-                    async_name(self.hass, meter, sources),
-                    found[meter.source],
-                )
-                for meter in meters
-            ],
-        )
-
-    def _meter(
-        self, meter: Candidate, title: str, doubts: Iterable[Doubt]
-    ) -> ConfigSubentryData:
+    def _meter(self, meter: Candidate) -> ConfigSubentryData:
         """Return the subentry of a meter."""
-        hourly = Doubt.TAKEN_AS_HOURLY in {_settled(doubt, meter) for doubt in doubts}
+        doubts = {_settled(doubt, meter) for doubt in self._doubts[meter.source]}
+        is_hourly = Doubt.TAKEN_AS_HOURLY in doubts
         return new_meter(
             self._location.id,
             meter.source,
             registry_id=async_registry_id(self.hass, meter.source),
-            title=title,
+            title=async_name(self.hass, meter, self._sources),
             direction=meter.direction,
             kind=meter.kind,
-            reporting=Reporting.HOURLY if hourly else Reporting.CONTINUOUS,
+            reporting=Reporting.HOURLY if is_hourly else Reporting.CONTINUOUS,
         )
 
+    def _with_key_of(self, entry: ConfigEntry) -> list[ConfigEntry]:
+        """Return the other homes that reach FlatPeak with the key of an entry."""
+        same = (CONF_BASE_URL, CONF_ACCOUNT_ID, CONF_API_KEY)
+        return [
+            other
+            for other in self._async_current_entries(include_ignore=False)
+            if other is not entry
+            and all(other.data[key] == entry.data[key] for key in same)
+        ]
+
     def _update_and_reload(
-        self, entry: ConfigEntry, update: dict[str, Any]
+        self, entries: Sequence[ConfigEntry], update: dict[str, Any]
     ) -> ConfigFlowResult:
-        """Store new credentials, and see to it that the entry starts again."""
-        # Its update listener reloads a loaded entry, but only on a change.
-        is_reloaded = entry.update_listeners and {**entry.data, **update} != entry.data
-        result = self.async_update_and_abort(entry, data_updates=update)
-        if not is_reloaded:
-            self.hass.config_entries.async_schedule_reload(entry.entry_id)
-        return result
+        """Store new credentials, and see to it that the entries start again.
+
+        A home that starts again no longer asks for a key, unless this one fails, too.
+        """
+        for entry in entries:
+            data = {**entry.data, **update}
+            # Its update listener reloads a loaded entry, but only on a change.
+            is_reloaded = entry.update_listeners and data != entry.data
+            self.hass.config_entries.async_update_entry(entry, data=data)
+            if not is_reloaded:
+                self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        return self.async_update_and_abort(entries[0], data_updates=update)
 
     async def _async_ask[T](
         self,
@@ -474,7 +521,9 @@ def _offers(
     }
 
 
-def _offered(wanted: Iterable[str], infos: Iterable[SourceInfo]) -> list[str]:
-    """Return the wanted statistics that are there to be chosen."""
-    known = {info.statistic_id for info in infos}
+def _offered(
+    wanted: Iterable[str], infos: Iterable[SourceInfo], elsewhere: Container[str]
+) -> list[str]:
+    """Return the wanted statistics that can be chosen, and no other home has."""
+    known = {i.statistic_id for i in infos if i.statistic_id not in elsewhere}
     return [statistic_id for statistic_id in wanted if statistic_id in known]

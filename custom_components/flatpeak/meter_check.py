@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 
 from .const import DIRECTION_EXPORT, DIRECTION_IMPORT, DOMAIN, KIND_GRID, SUBENTRY_METER
 from .metering import Reporting, Row, SourceKind, habit
+from .meters import Meter
 from .readings import async_read_rows, is_entity
-from .source_watch import NO_VALUE, SILENT, SILENT_IMPORT
+from .source_watch import NO_VALUE, SILENT, SILENT_IMPORT, present_source
 from .sources import (
     METER_UNITS,
     Dashboard,
@@ -50,6 +52,7 @@ class Doubt(StrEnum):
     TAKEN_AS_HOURLY = "taken_as_hourly"
     OTHER_DIRECTION = "other_direction"
     KNOWN = "known_meter"
+    OTHER_HOME = "other_home"
     TEST_MODE = "test_mode"
 
 
@@ -71,6 +74,26 @@ def async_name(
     if candidate.kind == KIND_GRID:
         return info.name
     return async_appliance_name(hass, info, sources)
+
+
+@callback
+def async_meters(entry: ConfigEntry) -> list[Meter]:
+    """Return the meters of an entry, whether it runs or not."""
+    subentries = entry.get_subentries_of_type(SUBENTRY_METER)
+    return [Meter.from_subentry(subentry) for subentry in subentries]
+
+
+@callback
+def async_other_homes(
+    hass: HomeAssistant, own: ConfigEntry | None = None
+) -> dict[str, str]:
+    """Return the home that has a source as a meter, for those of all other homes."""
+    return {
+        present_source(hass, meter): entry.title
+        for entry in hass.config_entries.async_entries(DOMAIN)
+        if entry is not own
+        for meter in async_meters(entry)
+    }
 
 
 async def async_find_problem(

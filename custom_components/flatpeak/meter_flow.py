@@ -6,7 +6,6 @@ from typing import Any
 
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
-    ConfigEntry,
     ConfigEntryState,
     ConfigSubentryData,
     ConfigSubentryFlow,
@@ -28,7 +27,6 @@ from .const import (
     DIRECTION_IMPORT,
     KIND_DEVICE,
     KIND_GRID,
-    SUBENTRY_METER,
 )
 from .coordinator import FlatPeakConfigEntry
 from .journal import Journal
@@ -38,7 +36,9 @@ from .meter_check import (
     async_describe,
     async_find_doubts,
     async_find_problem,
+    async_meters,
     async_name,
+    async_other_homes,
     async_problem_placeholders,
 )
 from .metering import Reporting
@@ -80,7 +80,8 @@ class MeterFlow(ConfigSubentryFlow):
         self._sources = await async_list_sources(self.hass)
         taken = self._taken()
         dashboard = await async_energy_dashboard(self.hass)
-        missing = _missing(dashboard, self._sources, taken)
+        elsewhere = async_other_homes(self.hass, self._get_entry())
+        missing = _missing(dashboard, self._sources, taken | elsewhere.keys())
         errors: dict[str, str] = {}
         if user_input is not None:
             self._candidate = Candidate(
@@ -192,13 +193,18 @@ class MeterFlow(ConfigSubentryFlow):
             doubts = [doubt for doubt in doubts if doubt is not Doubt.LOOKS_HOURLY]
         if self.source != SOURCE_RECONFIGURE and self._known_until():
             doubts.append(Doubt.KNOWN)
+        if one.source in async_other_homes(self.hass, self._get_entry()):
+            doubts.append(Doubt.OTHER_HOME)
         return doubts
 
     async def _async_say(self, doubts: Collection[Doubt]) -> None:
         """Have the form say what may be wrong."""
         until = self._known_until() if Doubt.KNOWN in doubts else None
+        source = self._candidate.source
+        homes = async_other_homes(self.hass, self._get_entry())
         names = {
-            "source": self._sources[self._candidate.source].name,
+            "source": self._sources[source].name,
+            "home": homes.get(source, ""),
             "until": f"{dt_util.as_local(until):%Y-%m-%d %H:%M}" if until else "",
         }
         self._placeholders["doubts"] = await async_describe(
@@ -231,7 +237,7 @@ class MeterFlow(ConfigSubentryFlow):
         An appliance must not go on in the stream of the home itself.
         """
         entry = self._get_entry()
-        present = {meter.key for meter in _meters(entry)}
+        present = {meter.key for meter in async_meters(entry)}
         if self._candidate.kind == KIND_GRID:
             return present
         home = entry.data[CONF_LOCATION_ID]
@@ -245,7 +251,7 @@ class MeterFlow(ConfigSubentryFlow):
 
     def _taken(self) -> set[str]:
         """Return the statistics that the home's meters are read from."""
-        meters = _meters(self._get_entry())
+        meters = async_meters(self._get_entry())
         return {present_source(self.hass, meter) for meter in meters}
 
     def _select(self, taken: Collection[str], first: Sequence[str]) -> SelectSelector:
@@ -275,16 +281,10 @@ class MeterFlow(ConfigSubentryFlow):
         )
 
 
-def _meters(entry: ConfigEntry) -> list[Meter]:
-    """Return the meters of an entry."""
-    subentries = entry.get_subentries_of_type(SUBENTRY_METER)
-    return [Meter.from_subentry(subentry) for subentry in subentries]
-
-
 def _missing(
     dashboard: Dashboard, sources: Collection[str], taken: Collection[str]
 ) -> list[Candidate]:
-    """Return the meters that the Energy dashboard has, and the home has not."""
+    """Return the meters that the Energy dashboard has, and no home of ours has."""
     lists = (
         (dashboard.imports, DIRECTION_IMPORT, KIND_GRID),
         (dashboard.exports, DIRECTION_EXPORT, KIND_GRID),

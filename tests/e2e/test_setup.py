@@ -112,7 +112,10 @@ async def test_set_up(
 async def test_without_meters(
     home: HomeAssistant, simulator: FlatPeakSimulator, screen: Screen
 ) -> None:
-    """A home without meters shows what FlatPeak knows from others."""
+    """A home without meters shows what FlatPeak knows from others.
+
+    The other home's meters are not chosen already, and a doubt when they are chosen.
+    """
     start = today(simulator)
     for hours, wh, direction in ((1, 1500, "IMPORT"), (2, 700, "EXPORT")):
         simulator.add_record(
@@ -130,13 +133,22 @@ async def test_without_meters(
     await screen.press("Submit")
     await expect(screen.dialog).to_contain_text("Your meters")
     chips = screen.dialog.locator("ha-input-chip")
-    for left in (2, 1, 0):
-        await expect(chips).to_have_count(left)
-        if left:
-            await chips.first.get_by_role("button").last.click()
+    await expect(chips).to_have_count(0)
+    imports = screen.dialog.locator("ha-selector").first
+    await imports.get_by_text("Add").click()
+    await screen.choose("House Grid import", search="grid import")
+    await screen.press("Submit")
+    await expect(screen.dialog).to_contain_text("is already a meter of Home")
+    await screen.show("12-please-check")
+    await screen.dialog.get_by_text("Choose other meters").click()
+    await expect(chips).to_have_count(1)
+    await chips.first.get_by_role("button").last.click()
+    await expect(chips).to_have_count(0)
     await screen.show("12-no-meters")
     await screen.press("Submit")
+    await expect(screen.dialog).to_contain_text("come from what others record")
     await expect(screen.dialog).to_contain_text("Name and assign")
+    await screen.show("12-finish")
     await screen.press("Skip and finish")
     await home.process.until("loaded", lambda: loaded(home), 30)
     async with home.client() as ha:
