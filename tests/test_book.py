@@ -426,7 +426,7 @@ def test_invariant_4_a_window_that_waits_is_not_folded(tmp_path: Path) -> None:
     assert book.get("a", START) == quote
     book.append([("a", line(START))])
     assert Total.of(everything(book)).mwh == 2_000_000
-    book.fold(LONG_AGO, UTC, {("b", START)})
+    book.fold(LONG_AGO, UTC)
     assert [one.mwh for one in everything(book)] == [2_000_000]
 
 

@@ -480,3 +480,59 @@ async def test_money_of_a_test_key_is_not_written(home: Home) -> None:
     assert await recorded.names() == {}
     await home.go_to(datetime(2026, 11, 10, 18, 12, tzinfo=UTC))
     assert entry.runtime_data.last_update_success
+
+
+async def clear(home: Home, statistic: str) -> None:
+    """Delete a statistic, as a person does under Tools."""
+    get_instance(home.hass).async_clear_statistics([statistic])
+    await async_wait_recording_done(home.hass)
+
+
+@pytest.mark.freeze_time(START)
+async def test_a_deleted_series_comes_back_whole(home: Home) -> None:
+    """The next hour that is written brings along those that the book has."""
+    _, recorded = await set_up(home, GRID)
+    await home.live(START + 3 * HOUR + 10 * MINUTE, grid_usage)
+    before = await recorded.rows(GRID)
+    assert len(before) > 1
+    await clear(home, recorded.id(GRID))
+    assert await recorded.rows(GRID) == {}
+    await home.live(START + 4 * HOUR + 10 * MINUTE, grid_usage)
+    after = await recorded.rows(GRID)
+    assert {**after, **before} == after
+    assert len(after) == len(before) + 1
+    assert_sums(after)
+
+
+@pytest.mark.freeze_time(START)
+async def test_a_currency_keeps_its_series(home: Home) -> None:
+    """Also when that of the former currency, which ended, is deleted."""
+    _, recorded = await set_up(home, GRID)
+    await home.live(START + HOUR + 10 * MINUTE, grid_usage)
+    home.simulator.ledger.locations[recorded.location].currency_code = "USD"
+    await home.go_to(START + timedelta(days=1))
+    await home.live(START + timedelta(days=1, hours=2, minutes=10), grid_usage)
+    before = await recorded.rows(GRID, "cost_usd")
+    await clear(home, recorded.id(GRID))
+    await home.live(START + timedelta(days=1, hours=4, minutes=10), grid_usage)
+    after = await recorded.rows(GRID, "cost_usd")
+    assert {**after, **before} == after
+    assert len(after) == len(before) + 2
+    names = await recorded.names()
+    assert names[recorded.id(GRID)][1] == "EUR"
+
+
+@pytest.mark.freeze_time(START)
+async def test_scenario_25_a_late_answer_still_makes_its_bar(home: Home) -> None:
+    """The hour of a claim that waits for weeks is not folded away."""
+    entry, recorded = await set_up(home, GRID)
+    await home.live(START + 70 * MINUTE, grid_usage)
+    home.registers[GRID] += 500
+    await home.live(START + 3 * HOUR + 10 * MINUTE, grid_usage)
+    coordinator = entry.runtime_data
+    (held,) = [item for item in coordinator.ledger.journal.outbox if item.window.held]
+    hour = held.window.start.replace(minute=0)
+    assert hour not in await recorded.rows(GRID)
+    await coordinator.ledger.async_fold(START + timedelta(days=80))
+    lines = coordinator.ledger.book.all_of(recorded.key(GRID))
+    assert all(line.end - line.start <= HOUR for line in lines)

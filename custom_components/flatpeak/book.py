@@ -97,8 +97,9 @@ class Book:
         """Rewrite months that lie 40 days back with a line per local day. Blocking.
 
         A month with a `waiting` window (meter, start) stays as it is: that window's
-        line will be replaced.
+        line is still to come, or will be replaced.
         """
+        unfinished = {_month(start) for _, start in waiting}
         with self._memory:
             everything = [
                 (meter, window)
@@ -106,9 +107,8 @@ class Book:
                 for window in windows.values()
             ]
         for month, lines in _by_month(everything).items():
-            if any(
-                window.end > now - FULL_DETAIL or (meter, window.start) in waiting
-                for meter, window in lines
+            if month in unfinished or any(
+                window.end > now - FULL_DETAIL for _, window in lines
             ):
                 continue
             groups = list(_fold(lines, zone))
@@ -209,8 +209,13 @@ def _by_month(lines: Iterable[Line]) -> Mapping[str, Sequence[Line]]:
     """Return the lines of each file."""
     months: defaultdict[str, list[Line]] = defaultdict(list)
     for line in lines:
-        months[f"{line[1].start.astimezone(dt_util.UTC):%Y-%m}"].append(line)
+        months[_month(line[1].start)].append(line)
     return months
+
+
+def _month(instant: datetime) -> str:
+    """Return the month of UTC that an instant is in: each has a file."""
+    return f"{instant.astimezone(dt_util.UTC):%Y-%m}"
 
 
 def _fold(

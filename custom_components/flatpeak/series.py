@@ -109,7 +109,10 @@ def _costs(
     in_hours = dict.fromkeys(name for one in found.values() for name in one.money)
     currencies = [name for name in (*in_hours, basis.currency) if name]
     base = known.get(cost_id(location_id, meter.key))
-    first = base["unit_of_measurement"] if base else next(iter(currencies), None)
+    # A currency with a series of its own keeps it, also when the first one is gone.
+    own = {name: cost_id(location_id, meter.key, name) for name in currencies}
+    unserved = next((name for name in own if own[name] not in known), None)
+    first = base["unit_of_measurement"] if base else unserved
     result = []
     for currency in dict.fromkeys(currencies):
         later = None if currency == first else currency

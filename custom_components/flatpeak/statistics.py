@@ -5,7 +5,7 @@ when none does. Rows of hours that the book no longer holds in detail keep their
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -32,7 +32,7 @@ from .ledger import Ledger
 from .metering import PricedWindow, Span, SumRow, exact, hours, rewritten
 from .meters import Meter
 from .review import TRAILING
-from .series import UNITS, Basis, Hourly, Series, all_series
+from .series import UNITS, Basis, Hourly, Known, Series, all_series
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class Plan:
     hours: Hourly
     open_from: datetime
     writes: Sequence[Write]
+    series: Collection[str]  # ids of the statistics that it is about
 
 
 class HourlyStatistics:
@@ -139,11 +140,16 @@ class HourlyStatistics:
             hour for hour, one in found.complete.items() if before.get(hour) != one
         )
         first = next(different, None)
-        writes = (
-            self._writes(meter, basis, found.complete, first)
-            if first or not known
-            else []
-        )
+        writes: Sequence[Write] = []
+        series: Collection[str] = known.series if known else ()
+        if first or not known:
+            present = self._present()
+            if known and not present.keys() >= set(known.series):
+                # Somebody has deleted one; the book has what was in it.
+                return self._plan(meter, journal, until, None)
+            everything = self._series(meter, basis, found.complete, first, present)
+            writes = self._writes(everything, present)
+            series = {*series, *(one.id for one in everything)}
         kept = min(found.open_from, until - KEPT)
         return Plan(
             basis=basis,
@@ -152,6 +158,7 @@ class HourlyStatistics:
             },
             open_from=found.open_from,
             writes=writes,
+            series=series,
         )
 
     def _waiting(
@@ -177,19 +184,30 @@ class HourlyStatistics:
             ),
         ]
 
-    def _writes(
-        self, meter: Meter, basis: Basis, found: Hourly, first: datetime | None
-    ) -> list[Write]:
-        """Return what the recorder lacks, of all series. Blocking."""
-        wanted = {hour: one for hour, one in found.items() if first and hour >= first}
+    def _present(self) -> Known:
+        """Return which of our statistics the recorder has. Blocking."""
         ours = get_metadata(self._hass, statistic_source=DOMAIN)
-        known = {identity: meta for identity, (_, meta) in ours.items()}
-        everything = all_series(self._location_id, meter, basis, wanted, known)
+        return {identity: meta for identity, (_, meta) in ours.items()}
+
+    def _series(
+        self,
+        meter: Meter,
+        basis: Basis,
+        found: Hourly,
+        first: datetime | None,
+        present: Known,
+    ) -> list[Series]:
+        """Return all series of a meter, with their hours from the first one on."""
+        wanted = {hour: one for hour, one in found.items() if first and hour >= first}
+        return all_series(self._location_id, meter, basis, wanted, present)
+
+    def _writes(self, everything: Iterable[Series], present: Known) -> list[Write]:
+        """Return what the recorder lacks, of all series. Blocking."""
         writes = [(series.meta, self._missing(series)) for series in everything]
         return [
             (meta, rows)
             for meta, rows in writes
-            if rows or known.get(meta["statistic_id"]) != meta
+            if rows or present.get(meta["statistic_id"]) != meta
         ]
 
     def _missing(self, series: Series) -> list[SumRow]:
