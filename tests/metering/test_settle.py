@@ -825,14 +825,19 @@ def test_rule_14_a_claim_is_moved_and_mixes_with_nothing() -> None:
     )
 
 
-def test_rule_14_what_follows_a_claim_does_not_mix_with_it() -> None:
-    """It counts alone where the meter was replaced."""
+def test_rule_14_what_follows_a_claim_mixes_with_nothing() -> None:
+    """It counts alone where the meter was replaced, and not once the unit is right."""
     source = replace(HOURLY, max_power=POWER)
-    wrong = [*[5_000.0] * 7, *[5_000.2] * 18]
-    rows = rows_of([5.0, 5.0, *[5.0] * 4, *wrong], start=START - SLOT)
+    wrong = [*[5_000.0] * 20, 5_000.2]
+    true = [5.001, 5.101, 5.201, 5.301, *[5.301] * 12]
+    rows = rows_of([*[5.0] * 6, *wrong, *true], start=START - SLOT)
     result = settle(rows, None, source, (), LATER)
-    claims = [(p.mwh, p.quality) for p in result.slices if p.mwh]
-    assert claims == [(4_995_000_000, HELD), (200_000, Quality.FOLLOWS)]
+    parts = [(p.mwh, p.quality) for p in result.slices if p.mwh]
+    assert parts == [
+        (4_995_000_000, HELD),
+        (200_000, Quality.FOLLOWS),
+        (300_000, SPREAD),
+    ]
 
 
 def test_rule_14_hold_is_an_hour_earlier_too() -> None:
