@@ -134,9 +134,9 @@ async def test_without_meters(
     await expect(screen.dialog).to_contain_text("Your meters")
     chips = screen.dialog.locator("ha-input-chip")
     await expect(chips).to_have_count(0)
-    imports = screen.dialog.locator("ha-selector").first
-    await imports.get_by_text("Add").click()
-    await screen.choose("House Grid import", search="grid import")
+    appliances = screen.dialog.locator("ha-selector").last
+    await appliances.get_by_text("Add").click()
+    await screen.choose("Heat pump Energy", search="heat pump")
     await screen.press("Submit")
     await expect(screen.dialog).to_contain_text("is already a meter of Home")
     await screen.show("12-please-check")
