@@ -484,6 +484,9 @@ async def test_a_new_source_is_checked(
     grid.runtime_data._publish()
     new, key = "sensor.utility", meter_key(grid)
     home.add_sensor(new)
+    if reporting == "continuous":
+        other = home.simulator.add_location(ACCOUNT)
+        home.add_entry(other, {new: ("import", "grid")})
     await let_rise(home.hass, new, hourly(BEGIN + timedelta(hours=25)))
     identity = issue_id(grid.entry_id, Issue.SOURCE_MISSING, key)
     form, result = await replace_source(home, identity, source=new, reporting=reporting)
@@ -492,6 +495,7 @@ async def test_a_new_source_is_checked(
         assert result["step_id"] == "details"
         doubts = result["description_placeholders"]["doubts"]
         assert "utility has risen only just after full hours" in doubts
+        assert "utility is already a meter of Home" in doubts
         assert suggested(result) == {"reporting": "hourly"}
         assert grid.runtime_data.meters[key].source == PUMP
         manager = home.hass.data["repairs"]["flow_manager"]

@@ -27,7 +27,13 @@ from .const import (
 from .coordinator import FlatPeakConfigEntry
 from .decisions import Decision, gone_on, left_out, released, sent_again
 from .issues import STUCK, Issue
-from .meter_check import Candidate, Doubt, async_describe, async_find_doubts
+from .meter_check import (
+    Candidate,
+    Doubt,
+    async_describe,
+    async_find_doubts,
+    async_other_homes,
+)
 from .metering import Answer, Reporting, SourceKind
 from .meters import Meter
 from .selectors import choose
@@ -137,6 +143,7 @@ class SourceFlow(FlatPeakRepairFlow):
     """Ask which sensor a meter is read from now; check it as *Change meter* does."""
 
     _sources: dict[str, SourceInfo]
+    _homes: Mapping[str, str]  # that have a source already, by it
     _changes: dict[str, str]
 
     async def async_step_init(
@@ -159,6 +166,7 @@ class SourceFlow(FlatPeakRepairFlow):
         errors: dict[str, str] = {}
         if user_input is None:
             self._sources = await async_list_sources(self.hass)
+            self._homes = async_other_homes(self.hass, entry)
         else:
             self._changes = user_input
             if await async_runs_backwards(self.hass, user_input[CONF_SOURCE]):
@@ -196,12 +204,16 @@ class SourceFlow(FlatPeakRepairFlow):
         )
         doubts = (await async_find_doubts(self.hass, [one], self._sources))[one.source]
         if self._changes[CONF_REPORTING] == Reporting.HOURLY:
-            return [doubt for doubt in doubts if doubt is not Doubt.LOOKS_HOURLY]
-        return doubts
+            doubts = [doubt for doubt in doubts if doubt is not Doubt.LOOKS_HOURLY]
+        return [*doubts, Doubt.OTHER_HOME] if one.source in self._homes else doubts
 
     async def _async_ask(self, doubts: Collection[Doubt]) -> RepairsFlowResult:
         """Say what may be wrong, and ask how the meter reports."""
-        names = {"source": self._sources[self._changes[CONF_SOURCE]].name}
+        source = self._changes[CONF_SOURCE]
+        names = {
+            "source": self._sources[source].name,
+            "home": self._homes.get(source, ""),
+        }
         said = await async_describe(self.hass, [(doubt, names) for doubt in doubts])
         reporting = (
             Reporting.HOURLY
