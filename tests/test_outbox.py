@@ -41,7 +41,14 @@ from .home import KEY
 from .simulator import FlatPeakSimulator
 from .simulator.core import Core
 from .simulator.faults import FaultKind
-from .simulator.switches import DEFAULT, Execution, Overwrite, Unpriced
+from .simulator.switches import (
+    DEFAULT,
+    Execution,
+    LocationReport,
+    Overwrite,
+    Unaggregated,
+    Unpriced,
+)
 from .simulator.wire import Answer, Call
 
 HOUR = timedelta(hours=1)
@@ -676,3 +683,22 @@ async def test_invariant_12_one_at_a_time(
             each.queue(start=START + WINDOW * n)
     await asyncio.gather(desk.cycle(), other.cycle())
     assert at_once == [1] * 8
+
+
+async def test_a_total_of_several_streams_is_no_price(desk: Desk) -> None:
+    """Where one total holds an appliance as well, the record is asked for its own."""
+    desk.simulator.switches = replace(
+        desk.simulator.switches,
+        unaggregated=Unaggregated.TOTAL,
+        location_report=LocationReport.WITH_DEVICES,
+    )
+    desk.queue(DEVICE, wh=2 * WH)
+    await desk.cycle(START + WINDOW)
+    key = desk.queue()
+    desk.simulator.fail(INSTANT, kind=FaultKind.DROP, stored=True)
+    await desk.cycle()
+    assert desk.status(key) is ATTEMPTED
+    await desk.live(START + 2 * HOUR, ())
+    assert desk.status(key) is None
+    assert desk.line(key).money == Decimal("0.03770")
+    assert desk.submissions(key) == 1

@@ -1,7 +1,8 @@
 """The accounts of this installation: each asks one thing at a time."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from homeassistant.const import CONF_API_KEY
@@ -16,10 +17,11 @@ from .pace import Backoff
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What all entries of one account share."""
+    """What all entries of one account share, but the client: that is one per key."""
 
     client: FlatPeakClient
-    backoff: Backoff = field(default_factory=Backoff)
+    turn: asyncio.Lock
+    backoff: Backoff
 
 
 ACCOUNTS: HassKey[dict[tuple[str, str, str], Account]] = HassKey(DOMAIN)
@@ -28,14 +30,24 @@ ACCOUNTS: HassKey[dict[tuple[str, str, str], Account]] = HassKey(DOMAIN)
 @callback
 def async_account(hass: HomeAssistant, data: Mapping[str, Any]) -> Account:
     """Return the account of an entry's data."""
-    identity = (data[CONF_BASE_URL], data[CONF_ACCOUNT_ID], data[CONF_API_KEY])
+    url, account_id = data[CONF_BASE_URL], data[CONF_ACCOUNT_ID]
+    identity = (url, account_id, data[CONF_API_KEY])
     accounts = hass.data.setdefault(ACCOUNTS, {})
     if identity not in accounts:
+        turn, backoff = next(
+            (
+                (known.turn, known.backoff)
+                for key, known in accounts.items()
+                if key[:2] == identity[:2]
+            ),
+            (asyncio.Lock(), Backoff()),
+        )
         client = FlatPeakClient(
             async_get_clientsession(hass),
-            data[CONF_ACCOUNT_ID],
+            account_id,
             data[CONF_API_KEY],
-            base_url=data[CONF_BASE_URL],
+            base_url=url,
+            turn=turn,
         )
-        accounts[identity] = Account(client=client)
+        accounts[identity] = Account(client=client, turn=turn, backoff=backoff)
     return accounts[identity]

@@ -144,8 +144,11 @@ class FlatPeakClient:
         instant_dialect: Dialect = INSTANT_DIALECT,
         interval_dialect: Dialect = INTERVAL_DIALECT,
         batch_dialect: Dialect = BATCH_DIALECT,
+        turn: asyncio.Lock | None = None,
     ) -> None:
         """Prepare a client; nothing is sent yet.
+
+        Clients with the same `turn` ask one after the other.
 
         Raises:
             ValueError: The address is not one that credentials may go to.
@@ -158,7 +161,7 @@ class FlatPeakClient:
         self._interval_dialect = interval_dialect
         self._batch_dialect = batch_dialect
         self._basic = b64encode(f"{account_id}:{api_key}".encode()).decode()
-        self._lock = asyncio.Lock()
+        self._lock = turn or asyncio.Lock()
         self._session: Session | None = None
         # An older token may still be good, and come back in an error.
         self._tokens: deque[str] = deque(maxlen=8)
