@@ -82,3 +82,49 @@ async def test_power_is_unknown_while_nobody_watched(
         (12, 1_000_000),
         (13, 1_200_000),
     ]
+
+
+async def late_meter(home: Home) -> MockConfigEntry:
+    """Set up a meter that tells on the hour what the hour before used."""
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    home.add_sensor(GRID)
+    entry = home.add_entry(location, {GRID: ("import", "grid")}, window=60)
+    (meter,) = entry.subentries.values()
+    home.hass.config_entries.async_update_subentry(
+        entry, meter, data={**meter.data, "reporting": "hourly"}
+    )
+    await home.set_up(entry)
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("down", "back", "hours"),
+    [
+        # Nothing is missed: the report of 11 o'clock comes.
+        (2 * HOUR + 20 * MINUTE, 2 * HOUR + 40 * MINUTE, []),
+        # It is missed, and the old value restored until the next report.
+        (2 * HOUR + 50 * MINUTE, 3 * HOUR + 10 * MINUTE, [10, 11]),
+        (2 * HOUR + 50 * MINUTE, 5 * HOUR + 20 * MINUTE, [10, 11, 12, 13]),
+    ],
+)
+async def test_invariant_8_reports_missed_in_an_outage(
+    home: Home, down: timedelta, back: timedelta, hours: list[int]
+) -> None:
+    """They come with the next one, and are shared by all hours since the last."""
+    entry = await late_meter(home)
+    used = {8: 1.0, 9: 2.0, 10: 1.0, 11: 3.0, 12: 2.0, 13: 4.0, 14: 1.0, 15: 2.0}
+    untold = dict(used)
+
+    def report(start: datetime) -> Mapping[str, float]:
+        told = [hour for hour in untold if hour < start.hour and not start.minute]
+        return {GRID: sum(untold.pop(hour) for hour in told)} if told else {}
+
+    await home.live(BEGIN + down, report)
+    await home.restart(entry, BEGIN + back)
+    await home.live(BEGIN + 8 * HOUR + 20 * MINUTE, report)
+    share = sum(used[hour] for hour in hours) / max(1, len(hours))
+    assert energy(entry) == {
+        hour: (share, True) if hour in hours else (kwh, False)
+        for hour, kwh in used.items()
+        if hour != 15
+    }
