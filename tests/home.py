@@ -6,9 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.recorder.db_schema import RecorderRuns
+from homeassistant.components.recorder.tasks import CompileMissingStatisticsTask
 from homeassistant.config_entries import ConfigSubentryData
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.recorder import get_instance, session_scope
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -141,6 +144,16 @@ class Home:
         await self.go_to(end + timedelta(seconds=10))  # the recorder's own run
         await async_wait_recording_done(self.hass)
 
+    async def restart(self, entry: MockConfigEntry, back: datetime) -> None:
+        """Be down until an instant; then the recorder writes what it missed."""
+        await self.hass.config_entries.async_unload(entry.entry_id)
+        self.freezer.move_to(back)
+        instance = get_instance(self.hass)
+        await instance.async_add_executor_job(_begin_run, self.hass, back)
+        instance.queue_task(CompileMissingStatisticsTask())
+        await async_wait_recording_done(self.hass)
+        await self.set_up(entry)
+
     def state(self, key: str, meter: str = "location") -> State:
         """Return the state of a sensor by the end of its unique id."""
         registry = er.async_get(self.hass)
@@ -154,6 +167,12 @@ class Home:
     def value(self, key: str, meter: str = "location") -> Decimal:
         """Return the number that a sensor shows."""
         return Decimal(self.state(key, meter).state)
+
+
+def _begin_run(hass: HomeAssistant, start: datetime) -> None:
+    """Let the recorder begin a run, as it does when Home Assistant starts."""
+    with session_scope(hass=hass) as session:
+        session.add(RecorderRuns(start=start, created=start))
 
 
 def _meter(

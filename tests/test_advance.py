@@ -51,7 +51,7 @@ def step(
         rows,
         source,
         now=now,
-        run_start=run_start,
+        runs=[run_start],
         minutes=minutes,
         zone=zone,
     )

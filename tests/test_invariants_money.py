@@ -201,7 +201,7 @@ def test_invariant_8_a_late_meter_is_priced_in_the_hour_before(
             [r for r in rows if r.end <= now and (not anchor or r.end >= anchor.end)],
             source,
             now=now if count < len(rows) else now + HOUR,
-            run_start=begin - HOUR,
+            runs=[begin - HOUR],
             minutes=minutes,
             zone=zone,
         )
@@ -283,7 +283,7 @@ def test_invariant_1_scenario_19_revisions_add_up(
             [r for r in rows() if not state.anchor or r.end >= state.anchor.end],
             source,
             now=now,
-            run_start=now,
+            runs=[now],
             minutes=minutes,
             zone=zone,
         )

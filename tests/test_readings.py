@@ -20,7 +20,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 )
 
 from custom_components.flatpeak.metering import Row
-from custom_components.flatpeak.readings import async_read_rows, run_started
+from custom_components.flatpeak.readings import async_read_rows, async_run_starts
 
 from .home import ENERGY, Home
 
@@ -160,4 +160,6 @@ async def test_imported_statistics(home: Home) -> None:
 
 async def test_start_of_the_run(home: Home) -> None:
     """Before the recorder's present run nobody watched."""
-    assert BEGIN - timedelta(minutes=1) <= run_started(home.hass) <= dt_util.utcnow()
+    (run,) = await async_run_starts(home.hass, BEGIN - timedelta(days=1))
+    assert BEGIN - timedelta(minutes=1) <= run <= dt_util.utcnow()
+    assert await async_run_starts(home.hass, BEGIN + HOUR) == [run]

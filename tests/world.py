@@ -23,6 +23,7 @@ from .books import STREAM
 
 KWH = 1_000_000  # mWh
 SLOT = timedelta(minutes=5)
+WRITTEN = timedelta(seconds=10)  # after the end of a slot, or the return
 POWER = 10_000  # W: at most 833 Wh in a slot
 SOURCE = Source(max_power=POWER)
 BIG = 10 * KWH  # smaller registers can hide a dip
@@ -101,6 +102,7 @@ class World:
                 end=self.at(self.slots),
                 state=state / KWH,
                 sum=(state + self.noise * KWH) / KWH,
+                written=self.at(self.slots) + WRITTEN,
             )
         )
 
@@ -160,9 +162,11 @@ def outage(world: World, seed: int, count: int) -> None:
     world.down |= set(range(world.slots, world.slots + count))
     for number in range(count):
         world.pretend(before, amount(seed, number))
-    world.runs.append(
-        (world.slots, world.at(world.slots) + timedelta(seconds=seed % 300))
-    )
+    run = world.at(world.slots) + timedelta(seconds=seed % 300)
+    world.runs.append((world.slots, run))
+    world.rows[-count:] = [
+        replace(row, written=run + WRITTEN) for row in world.rows[-count:]
+    ]
     for number in range(seed % 3):
         world.pretend(before, amount(seed, number))
     usage(world, seed, 4)
@@ -335,13 +339,10 @@ def live(
 ) -> Lived:
     """Push after some slots, those in which Home Assistant is down left out.
 
-    After the slots that are `lost` it is killed before the write. Each outage is
-    preceded by a push, as the cycle makes one every 5 minutes.
+    After the slots that are `lost` it is killed before the write. What was seen before
+    an outage need not be on disk: the rows say when they were written.
     """
-    before_down = {min(world.down, default=0)} | {
-        slot for slot in world.down if slot - 1 not in world.down
-    }
-    due = ({1, world.slots} | before_down | set(pushes)) - {0}
+    due = {1, world.slots} | set(pushes)
     state = MeterState(stream=STREAM, source="sensor.any")
     records: list[Queued] = []
     marks: list[datetime] = []
@@ -361,7 +362,7 @@ def live(
             ],
             source,
             now=now + timedelta(seconds=30),
-            run_start=max(run for first, run in world.runs if first < slot),
+            runs=[run for first, run in world.runs if first < slot],
             minutes=minutes,
             zone=zone,
         )

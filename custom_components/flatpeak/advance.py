@@ -39,12 +39,12 @@ def advance(
     source: Source,
     *,
     now: datetime,
-    run_start: datetime,
+    runs: Sequence[datetime],
     minutes: int | Lengths,
     zone: tzinfo,
 ) -> Step:
     """Settle what is new, close the windows that are complete, freeze their records."""
-    outages = find_outages(rows, state.live_until, run_start, source)
+    outages = find_outages(rows, state.live_until, runs, source)
     settled = settle(rows, rebase(state.anchor, rows, source), source, outages, now)
     slices = fit(settled.slices, state.settled_until)
     if slices is None:

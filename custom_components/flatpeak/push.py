@@ -33,9 +33,9 @@ from .readings import (
     HOUR,
     SLOT,
     async_read_rows,
+    async_run_starts,
     is_entity,
     last_day,
-    run_started,
 )
 from .revisions import revised
 
@@ -160,7 +160,7 @@ class Pusher:
             start = self._since(key, journal.meters[key], midnight)
             since[source] = min(start, since.get(source, start))
         found = await async_read_rows(self._hass, since)
-        run_start = run_started(self._hass)
+        runs = await async_run_starts(self._hass, min(since.values(), default=now))
         for key, source in sources.items():
             rows = found[source]
             if journal.meters[key].anchor is None and not is_entity(source):
@@ -171,7 +171,7 @@ class Pusher:
                 rows,
                 self.describe(self._meters[key], source, rows),
                 now=now,
-                run_start=run_start,
+                runs=runs,
                 minutes=lengths,
                 zone=zone,
             )

@@ -4,6 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Literal
 
+from homeassistant.components.recorder.db_schema import (
+    RecorderRuns,
+    Statistics,
+    StatisticsShortTerm,
+)
+from homeassistant.components.recorder.models import (
+    StatisticMetaData,
+    process_timestamp,
+)
 from homeassistant.components.recorder.statistics import (
     StatisticsRow,
     get_metadata,
@@ -11,13 +20,14 @@ from homeassistant.components.recorder.statistics import (
 )
 from homeassistant.const import UnitOfEnergy, UnitOfPower
 from homeassistant.core import HomeAssistant, valid_entity_id
-from homeassistant.helpers.recorder import get_instance
+from homeassistant.helpers.recorder import get_instance, session_scope
 from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import (
     BaseUnitConverter,
     EnergyConverter,
     PowerConverter,
 )
+from sqlalchemy import select
 
 from .metering import Row, day_start, local_date
 
@@ -31,6 +41,7 @@ UNITS: dict[type[BaseUnitConverter], str] = {
 
 type Period = Literal["5minute", "hour"]
 type Convert = Callable[[float | None], float | None]
+type Metadata = tuple[int, StatisticMetaData]
 
 
 async def async_read_rows(
@@ -49,30 +60,29 @@ def _read_all(
 ) -> dict[str, list[Row]]:
     """Read in the recorder's executor, where blocking is fine."""
     known = get_metadata(hass, statistic_ids=set(since))
-    units = {source: meta["unit_of_measurement"] for source, (_, meta) in known.items()}
     return {
-        source: _read(hass, source, units.get(source), start - SLOT)
+        source: _read(hass, source, known.get(source), start - SLOT)
         for source, start in since.items()
     }
 
 
 def _read(
-    hass: HomeAssistant, source: str, unit: str | None, start: datetime
+    hass: HomeAssistant, source: str, known: Metadata | None, start: datetime
 ) -> list[Row]:
     """Return 5-minute rows, with hourly ones where those are purged."""
-    rows = _rows(hass, source, unit, start, None, period="5minute")
+    rows = _rows(hass, source, known, start, None, period="5minute")
     detail_from = rows[0].start if rows else None
     if detail_from and detail_from - start < HOUR:
         return rows
     full_hour = start.replace(minute=0, second=0, microsecond=0)
-    hours = _rows(hass, source, unit, full_hour, detail_from, period="hour")
+    hours = _rows(hass, source, known, full_hour, detail_from, period="hour")
     return [row for row in hours if not detail_from or row.end <= detail_from] + rows
 
 
 def _rows(
     hass: HomeAssistant,
     source: str,
-    unit: str | None,
+    known: Metadata | None,
     start: datetime,
     end: datetime | None,
     *,
@@ -83,6 +93,9 @@ def _rows(
     The recorder is asked for the unit it has: where it converts the figures, it
     converts the time of the last reset, too.
     """
+    if known is None:
+        return []
+    unit = known[1]["unit_of_measurement"]
     kind = next((kind for kind in UNITS if unit in kind.VALID_UNITS), None)
     if kind is None:
         return []
@@ -96,8 +109,28 @@ def _rows(
         {"state", "sum", "last_reset", "mean"},
     )
     convert = kind.converter_factory_allow_none(unit, UNITS[kind])
-    entity = is_entity(source)
-    return [_row(row, convert, has_register=entity) for row in found.get(source, [])]
+    written = (
+        _written(hass, known[0], start, end, period) if is_entity(source) else None
+    )
+    return [_row(row, convert, written) for row in found.get(source, [])]
+
+
+def _written(
+    hass: HomeAssistant,
+    metadata_id: int,
+    start: datetime,
+    end: datetime | None,
+    period: Period,
+) -> dict[float, float | None]:
+    """Return when each row was written: what Home Assistant missed it writes later."""
+    table = StatisticsShortTerm if period == "5minute" else Statistics
+    wanted = select(table.start_ts, table.created_ts).where(
+        table.metadata_id == metadata_id, table.start_ts >= start.timestamp()
+    )
+    if end:
+        wanted = wanted.where(table.start_ts < end.timestamp())
+    with session_scope(hass=hass, read_only=True) as session:
+        return {begun: at for begun, at in session.execute(wanted) if begun is not None}
 
 
 def is_entity(source: str) -> bool:
@@ -113,27 +146,43 @@ def last_day(rows: Sequence[Row], zone: tzinfo) -> list[Row]:
     return [row for row in rows if row.end >= start]
 
 
-def _row(row: StatisticsRow, convert: Convert, *, has_register: bool) -> Row:
+def _row(
+    row: StatisticsRow, convert: Convert, written: Mapping[float, float | None] | None
+) -> Row:
     """Translate the recorder's row.
 
-    The state of an imported statistic is the hour's own energy, not a register.
+    The state of an imported statistic is the hour's own energy, not a register, and
+    nobody cares when it was `written`.
     """
     last_reset = row.get("last_reset")
+    at = written.get(row["start"]) if written else None
     return Row(
         start=dt_util.utc_from_timestamp(row["start"]),
         end=dt_util.utc_from_timestamp(row["end"]),
-        state=convert(row.get("state")) if has_register else None,
+        state=convert(row.get("state")) if written is not None else None,
         sum=convert(row.get("sum")),
         last_reset=(
             None if last_reset is None else dt_util.utc_from_timestamp(last_reset)
         ),
         mean=convert(row.get("mean")),
+        written=None if at is None else dt_util.utc_from_timestamp(at),
     )
 
 
-def run_started(hass: HomeAssistant) -> datetime:
-    """Return when the recorder's present run began: before it nobody watched."""
-    return get_instance(hass).recorder_runs_manager.current.start
+async def async_run_starts(hass: HomeAssistant, since: datetime) -> list[datetime]:
+    """Return when the recorder's runs since an instant began, the present one last.
+
+    Before each of them nobody watched for a time.
+    """
+    return await get_instance(hass).async_add_executor_job(_run_starts, hass, since)
+
+
+def _run_starts(hass: HomeAssistant, since: datetime) -> list[datetime]:
+    """Read in the recorder's executor, where blocking is fine."""
+    wanted = select(RecorderRuns.start).where(RecorderRuns.start >= since)
+    with session_scope(hass=hass, read_only=True) as session:
+        known = {process_timestamp(start) for start in session.scalars(wanted)}
+    return sorted({*known, get_instance(hass).recorder_runs_manager.current.start})
 
 
 async def async_read_past(
@@ -153,15 +202,14 @@ def _read_past(
     hass: HomeAssistant, source: str, start: datetime, end: datetime
 ) -> list[Row]:
     """Read in the recorder's executor, where blocking is fine."""
-    known = get_metadata(hass, statistic_ids={source})
-    unit = known[source][1]["unit_of_measurement"] if source in known else None
+    known = get_metadata(hass, statistic_ids={source}).get(source)
     first = start.replace(minute=0, second=0, microsecond=0) - HOUR
     last = end.replace(minute=0, second=0, microsecond=0)
     rows: list[Row] = []
     while first < last:  # a year at once would stop all other threads for a while
         until = min(first + AT_ONCE, last)
-        rows += _rows(hass, source, unit, first, until, period="hour")
+        rows += _rows(hass, source, known, first, until, period="hour")
         first = until
     if last < end:
-        rows += _rows(hass, source, unit, last, end, period="5minute")
+        rows += _rows(hass, source, known, last, end, period="5minute")
     return rows

@@ -29,18 +29,18 @@ FLAT = [1000.0, 1000.1, 1000.2, *[1000.2] * 7]
 
 def outages(levels: Sequence[float | None]) -> tuple[Span, ...]:
     """Return the outages of readings that begin with the first slot."""
-    return find_outages(rows_of(levels), WATCHED, BACK, SOURCE)
+    return find_outages(rows_of(levels), WATCHED, [BACK], SOURCE)
 
 
 def test_a_new_meter_has_no_outage() -> None:
     """Nobody ever watched it."""
-    assert find_outages(rows_of(FLAT), None, BACK, SOURCE) == ()
+    assert find_outages(rows_of(FLAT), None, [BACK], SOURCE) == ()
 
 
 @pytest.mark.parametrize("watched", [BACK, BACK + SLOT])
 def test_no_outage_while_we_watch(watched: datetime) -> None:
     """What was seen since the start of the run is no outage."""
-    assert find_outages(rows_of([*FLAT, 1001]), watched, BACK, SOURCE) == ()
+    assert find_outages(rows_of([*FLAT, 1001]), watched, [BACK], SOURCE) == ()
 
 
 @pytest.mark.parametrize("levels", [[], [1000.2], FLAT, FLAT[:4]])
@@ -77,7 +77,7 @@ def test_a_fall_is_fresh_as_well() -> None:
 def test_scenario_19_imported_rows_have_no_outage() -> None:
     """Whoever imports them read the meter all the same."""
     imported = replace(SOURCE, imported=True)
-    assert find_outages(rows_of(FLAT), WATCHED, BACK, imported) == ()
+    assert find_outages(rows_of(FLAT), WATCHED, [BACK], imported) == ()
 
 
 def test_missing_rows_after_the_return() -> None:
@@ -90,7 +90,7 @@ def test_missing_rows_after_the_return() -> None:
 def test_a_restart_inside_a_slot() -> None:
     """The slot of the return counts: its end is after it."""
     rows = rows_of([*FLAT[:4], 1000.5])
-    (span,) = find_outages(rows, at(3), at(4) + 2 * MINUTE, SOURCE)
+    (span,) = find_outages(rows, at(3), [at(4) + 2 * MINUTE], SOURCE)
     assert span == Span(start=at(3), end=at(4))
 
 
@@ -100,7 +100,7 @@ def test_sources_without_a_state() -> None:
         Row(start=row.start, end=row.end, sum=row.state)
         for row in rows_of([*FLAT, 1000.2, 1003.0])
     ]
-    assert find_outages(rows, WATCHED, BACK, SOURCE) == (
+    assert find_outages(rows, WATCHED, [BACK], SOURCE) == (
         Span(start=WATCHED, end=at(11)),
     )
 
@@ -108,7 +108,7 @@ def test_sources_without_a_state() -> None:
 @pytest.mark.parametrize("rows", [[], rows_of(FLAT), rows_of([*FLAT, 1003.0])])
 def test_scenario_2_power_is_unknown_until_the_return(rows: list[Row]) -> None:
     """Its mean was repeated; whatever it says after that is fresh."""
-    assert find_outages(rows, WATCHED, BACK, POWER_SOURCE) == (
+    assert find_outages(rows, WATCHED, [BACK], POWER_SOURCE) == (
         Span(start=WATCHED, end=BACK),
     )
 
@@ -120,7 +120,7 @@ def test_invariant_8_outage_energy_is_priced_when_it_was_used(
     """What comes with the return is spread over the outage and its own slot."""
     levels = [*FLAT, *[1000.2] * late, 1000.2 + used / 1000]
     rows = rows_of(levels)
-    spans = find_outages(rows, WATCHED, BACK, SOURCE)
+    spans = find_outages(rows, WATCHED, [BACK], SOURCE)
     result = settle(rows, None, SOURCE, spans, LATER)
     after = [piece for piece in result.slices if piece.start >= WATCHED]
     assert sum(piece.mwh for piece in after) == used * 1000
@@ -133,7 +133,7 @@ def test_invariant_8_outage_energy_is_priced_when_it_was_used(
 def test_invariant_8_while_it_is_open_nothing_is_settled() -> None:
     """The outage may still bring energy: no window of it can close."""
     for rows in (rows_of(FLAT), rows_of([*FLAT, 1000.2, 1000.2])):
-        spans = find_outages(rows, WATCHED, BACK, SOURCE)
+        spans = find_outages(rows, WATCHED, [BACK], SOURCE)
         result = settle(rows, None, SOURCE, spans, LATER)
         assert result.anchor is not None
         assert result.anchor.end == WATCHED
@@ -142,7 +142,7 @@ def test_invariant_8_while_it_is_open_nothing_is_settled() -> None:
 def test_scenario_2_a_late_source_is_not_billed_in_the_outage() -> None:
     """Idle was the verdict; a rise an hour later is of that hour."""
     rows = rows_of([*FLAT, *[1000.2] * 12, 1000.7])
-    spans = find_outages(rows, WATCHED, BACK, SOURCE)
+    spans = find_outages(rows, WATCHED, [BACK], SOURCE)
     result = settle(rows, None, SOURCE, spans, LATER)
     assert {piece.mwh for piece in result.slices if piece.end <= at(22)} == {0, 100_000}
     assert result.slices[-1].mwh == KWH // 2
@@ -156,8 +156,53 @@ def test_scenario_2_power_repeated_by_the_recorder_is_no_energy() -> None:
         Row(start=at(n), end=at(n + 1), mean=11_000 if n < 10 else 200)
         for n in range(13)
     ]
-    spans = find_outages(rows, WATCHED, BACK, POWER_SOURCE)
+    spans = find_outages(rows, WATCHED, [BACK], POWER_SOURCE)
     result = settle(rows, None, POWER_SOURCE, spans, LATER)
     (gap,) = [piece for piece in result.slices if piece.quality is Quality.NO_DATA]
     assert (gap.start, gap.end, gap.mwh) == (WATCHED, BACK, 0)
     assert [piece.mwh for piece in result.slices if piece.start >= BACK] == [16_667] * 3
+
+
+def written(rows: Sequence[Row], *outages: tuple[datetime, datetime]) -> list[Row]:
+    """Return rows that were written at their end, or at the return."""
+    return [
+        replace(
+            row,
+            written=next(
+                (back for down, back in outages if down <= row.start < back), row.end
+            ),
+        )
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("known", [None, WATCHED - SLOT, at(1)])
+def test_scenario_2_what_was_written_before_the_run_was_seen(
+    known: datetime | None,
+) -> None:
+    """Whatever is on disk of it: a meter that is new, or whose journal was lost."""
+    rows = written(rows_of([*FLAT, 1003.0]), (WATCHED, BACK + MINUTE))
+    spans = find_outages(rows, known, [BACK], SOURCE)
+    assert spans == (Span(start=WATCHED, end=BACK),)
+
+
+def test_each_run_has_its_outage() -> None:
+    """Also where nothing was written to disk between them."""
+    levels = [1000.0, 1000.1, *[1000.1] * 3, 1000.6, 1000.7, *[1000.7] * 3, 1001.2]
+    rows = written(rows_of(levels), (at(2), at(5)), (at(7), at(10)))
+    assert find_outages(rows, None, [at(5), at(10)], SOURCE) == (
+        Span(start=at(2), end=at(5)),
+        Span(start=at(7), end=at(10)),
+    )
+
+
+def test_an_outage_goes_on_where_the_source_was_late() -> None:
+    """Down again before it reported: all of its energy comes after the second time."""
+    levels = [1000.0, 1000.1, *[1000.1] * 3, *[1000.1] * 2, *[1000.1] * 3, 1001.2]
+    runs = [at(5), at(10)]
+    rows = written(rows_of(levels), (at(2), at(5)), (at(7), at(10)))
+    spans = find_outages(rows, None, runs, SOURCE)
+    assert spans == (Span(start=at(2), end=at(10)), Span(start=at(7), end=at(10)))
+    (*_, last) = settle(rows, None, SOURCE, spans, LATER).slices
+    assert (last.start, last.end, last.mwh) == (at(2), at(11), 1_100_000)
+    assert find_outages(rows[:-1], None, runs, SOURCE)[0] == Span(start=at(2))

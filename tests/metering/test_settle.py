@@ -806,10 +806,10 @@ def test_rule_14_hourly_waits_for_the_row_that_ends_the_hour() -> None:
 
 
 def test_rule_14_hourly_gap_is_spread_and_moved() -> None:
-    """What comes after a gap is spread first; parts of an hour are estimated."""
+    """What comes after a gap is of all hours that it can report, evenly."""
     rows = rows_of([5.0, *[5.0] * 12, *[None] * 12, *[7.5] * 12], start=START - SLOT)
     result = settle(rows, None, HOURLY, (), LATER)
-    assert [piece.mwh for piece in result.slices] == [0, 2_307_692, 192_308]
+    assert [piece.mwh for piece in result.slices] == [0, 1_250_000, 1_250_000]
     assert [piece.quality for piece in result.slices] == [MEASURED, SPREAD, SPREAD]
 
 

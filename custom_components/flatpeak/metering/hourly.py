@@ -1,11 +1,12 @@
 """Meters that report the past hour: what is seen in an hour was used before it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from .model import CLAIMS, Quality, Slice
-from .pieces import split
+from .pieces import MICROSECOND, split
 from .step import Step
 
 HOUR = timedelta(hours=1)
@@ -29,16 +30,59 @@ def settled_hours(steps: Sequence[Step], now: datetime) -> list[Step]:
 def shift(slices: Sequence[Slice]) -> tuple[Slice, ...]:
     """Move all that was seen in an hour of UTC evenly to the hour before.
 
-    What is held moves as it is, and what is accepted is even before and after it: so
-    neither becomes the other.
+    What a report after a gap brings is of all hours whose report it can be. What is
+    held moves as it is, and what is accepted is even before and after it: so neither
+    becomes the other.
     """
     if not slices:
         return ()
     hour = _hour(slices[0].start)
     count = (slices[-1].end - hour) // HOUR
     hours = [hour + HOUR * number for number in range(1, count + 1)]
-    pieces = (piece for whole in slices for piece in split(whole, hours))
+    pieces = _by_hours(slices, hours)
     return tuple(_moved(tuple(seen)) for _, seen in groupby(pieces, key=_hour_and_fate))
+
+
+def _by_hours(slices: Sequence[Slice], hours: Sequence[datetime]) -> Iterator[Slice]:
+    """Yield slices cut at full hours: a rise over several of them is even by hour.
+
+    An hour that has a report of its own, before the gap or after it, takes no part.
+    """
+    told = [_hour(one.end - MICROSECOND) if _is_report(one) else None for one in slices]
+    for number, whole in enumerate(slices):
+        pieces = split(whole, hours)
+        if whole.quality is Quality.SPREAD:
+            first = _hour(pieces[0].start) in told[:number]
+            last = _hour(pieces[-1].start) in told[number + 1 :]
+            pieces = _shared(pieces, whole.mwh, slice(first, len(pieces) - last))
+        yield from pieces
+
+
+def _is_report(one: Slice) -> bool:
+    """Return whether a slice ends with energy that counts."""
+    return one.mwh > 0 and one.quality is not Quality.HELD
+
+
+def _shared(pieces: Sequence[Slice], mwh: int, among: slice) -> list[Slice]:
+    """Return a gap's pieces, with its energy in equal parts among some of them.
+
+    Where it is for one hour alone no report was missed.
+    """
+    lacking = pieces[among] or pieces
+    count = len(lacking)
+    quality = Quality.SPREAD if count > 1 else Quality.MEASURED
+    shares = {
+        one.start: mwh * (number + 1) // count - mwh * number // count
+        for number, one in enumerate(lacking)
+    }
+    return [
+        replace(
+            one,
+            mwh=shares.get(one.start, 0),
+            quality=quality if one.start in shares else Quality.MEASURED,
+        )
+        for one in pieces
+    ]
 
 
 def _hour_and_fate(piece: Slice) -> tuple[datetime, Quality | None]:

@@ -64,6 +64,7 @@ class Row:
     sum: float | None = None
     last_reset: datetime | None = None
     mean: float | None = None
+    written: datetime | None = None  # in an outage: not before the return
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

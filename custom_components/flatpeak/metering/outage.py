@@ -4,39 +4,69 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from .model import Row, Source, SourceKind, Span
+from .model import Reporting, Row, Source, SourceKind, Span
 
 # A source that has not moved this long after the return is idle, not late.
 GRACE = timedelta(minutes=15)
+HOURLY_GRACE = timedelta(minutes=65)  # the next report of a meter that reports hourly
 
 
 def find_outages(
     rows: Sequence[Row],
     live_until: datetime | None,
-    run_start: datetime,
+    runs: Sequence[datetime],
     source: Source,
 ) -> tuple[Span, ...]:
-    """Return the outage between `live_until` and the first fresh reading.
+    """Return the outages before the starts of the recorder's runs, which are in order.
 
-    After the return the recorder repeats the old reading until the source reports, so
-    the first rise within 15 minutes ends the outage. Without one the source stood
-    still. Until that is known the outage is open.
+    Each begins with the last row that was written before the run, `live_until` at the
+    earliest. After the return the recorder repeats the old reading until the source
+    reports, so the first rise soon after it ends the outage. Without one the source
+    stood still. Until that is known the outage is open, and goes on in the next one.
     """
     # Who imports rows did not need Home Assistant to read the meter.
-    if source.imported or live_until is None or live_until >= run_start:
+    if source.imported:
         return ()
+    found: list[Span] = []
+    for run in reversed(runs):
+        start = _seen_until(rows, live_until, run)
+        if start is None or start >= run or (found and start >= found[0].start):
+            continue
+        until = found[0].start if found else None
+        end = _reported(rows, run, until, source)
+        if end is None and found:
+            end = found[0].end
+        found.insert(0, Span(start=start, end=end))
+    return tuple(found)
+
+
+def _seen_until(
+    rows: Sequence[Row], live_until: datetime | None, run: datetime
+) -> datetime | None:
+    """Return until when the source was watched before a run; None: nobody knows."""
+    seen = [row.end for row in rows if row.written and row.written < run]
+    return max([*seen, *([live_until] if live_until else [])], default=None)
+
+
+def _reported(
+    rows: Sequence[Row], run: datetime, until: datetime | None, source: Source
+) -> datetime | None:
+    """Return where the first fresh row begins; None: nobody knows yet."""
     if source.kind is SourceKind.POWER:
-        return (Span(start=live_until, end=run_start),)
-    returned = [(before, row) for before, row in pairwise(rows) if row.end > run_start]
+        return run
+    returned = [
+        (before, row)
+        for before, row in pairwise(rows)
+        if row.end > run and (until is None or row.end <= until)
+    ]
     if not returned:
-        return (Span(start=live_until),)
-    deadline = returned[0][1].start + GRACE
+        return None
+    hourly = source.reporting is Reporting.HOURLY
+    deadline = max(run, returned[0][1].start) + (HOURLY_GRACE if hourly else GRACE)
     for before, row in returned:
-        if row.end <= deadline and _register(row) != _register(before):
-            return (Span(start=live_until, end=row.start),)
-    if returned[-1][1].end < deadline:
-        return (Span(start=live_until),)
-    return (Span(start=live_until, end=run_start),)
+        if row.start < deadline and _register(row) != _register(before):
+            return row.start
+    return None if returned[-1][1].end < deadline else run
 
 
 def _register(row: Row) -> float | None:
