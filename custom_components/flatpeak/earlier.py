@@ -18,6 +18,7 @@ from .metering import (
     Kind,
     Origin,
     PricedWindow,
+    Quality,
     Span,
     Window,
     cover,
@@ -35,6 +36,7 @@ class Shared:
     items: Sequence[Queued]
     group: Group[CostItem]
     is_open: bool  # one of those lies in the time of other windows, too
+    goes_on: bool  # the gap ends in a window that is not complete yet
 
     @property
     def end(self) -> datetime:
@@ -79,7 +81,15 @@ def shared(
         is_open = _is_open(own, rest, journal, exchange) or not _is_surely_ours(
             rest, own[0].meter, journal, exchange
         )
-        found.append(Shared(items=own, group=rest, is_open=is_open))
+        last, going = windows[-1], journal.meters[own[0].meter].open
+        goes_on = (
+            last.estimated
+            and bool(going)
+            and going[0].start == last.end
+            and going[0].quality is Quality.SPREAD
+        )
+        part = Shared(items=own, group=rest, is_open=is_open, goes_on=goes_on)
+        found.append(part)
     return found
 
 
@@ -122,9 +132,7 @@ def ours_in(
     ]
 
 
-def take(
-    part: Shared, exchange: Exchange, currency: str | None, result: Round
-) -> None:
+def take(part: Shared, exchange: Exchange, currency: str | None, result: Round) -> None:
     """Book what is there, and queue the rest for the time that it leaves."""
     covered = cover(part.group, currency)
     meter = part.items[0].meter

@@ -107,6 +107,12 @@ class Lookups:
         """
         self._left = AT_ONCE
         due = [item for item in items if self._is_due(item, journal)]
+        earlier = {item.meter for item in due if is_of_earlier_life(item)}
+        due += [
+            item
+            for item in items
+            if item.meter in earlier and is_of_earlier_life(item) and item not in due
+        ]
         due.sort(key=key_of)
         for meter, group in groupby(due, key=lambda item: item.meter):
             state = journal.meters[meter]
@@ -181,10 +187,10 @@ class Lookups:
             earlier, answer.agreed, answer.items, journal, self._exchange
         ):
             ended |= {item.window.start: part.end for item in part.items}
-            if part.is_free:
+            if part.is_free and not part.goes_on:
                 continue
             through |= {key_of(item) for item in part.items}
-            visible = self._would_be_visible(part.end, journal)
+            visible = not part.goes_on and self._would_be_visible(part.end, journal)
             if visible and part.is_priced and not part.is_open:
                 take(part, self._exchange, answer.currency, result)
                 for item in part.items:
