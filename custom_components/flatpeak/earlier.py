@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from .api import CostItem
 from .exchange import Exchange, Round, key_of
-from .journal import Journal, MeterState, Queued, Status
+from .journal import Journal, MeterState, Queued
 from .metering import (
     Finding,
     Group,

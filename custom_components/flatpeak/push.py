@@ -262,11 +262,11 @@ class Pusher:
                 and item.window.estimated
                 and last.window.end == item.window.start
             )
-            if item.status is Status.NEW and (
-                is_end or item.window.start < self._began
-            ):
-                item = replace(item, status=Status.ATTEMPTED)
-            outbox = (*outbox, item)
+            is_doubtful = is_end or item.window.start < self._began
+            if item.status is Status.NEW and is_doubtful:
+                outbox = (*outbox, replace(item, status=Status.ATTEMPTED))
+            else:
+                outbox = (*outbox, item)
         return outbox
 
     @callback
