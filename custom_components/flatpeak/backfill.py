@@ -146,7 +146,9 @@ class Backfill:
                 translation_key="books_unreadable",
                 translation_placeholders={"file": self._path.name},
             ) from error
-        self.job = job.only(self._meters)
+        # Files may be those of a restored backup: all may have been sent since.
+        parts = {key: replace(part, looked=None) for key, part in job.parts.items()}
+        self.job = Job(parts=parts).only(self._meters)
         self._is_resumed = bool(self.job.parts)
         self._hide()
 
