@@ -395,6 +395,20 @@ async def bars(home: Home, entry: MockConfigEntry) -> dict[datetime, int]:
     }
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_hours_that_are_on_their_way_have_no_bar(
+    home: Home, halfway: MockConfigEntry, *, is_restarted: bool
+) -> None:
+    """Not one of 0 either, also after a restart; they come with the others."""
+    if is_restarted:
+        await home.hass.config_entries.async_reload(halfway.entry_id)
+    coord = coordinator(halfway)
+    assert await coord.hours.async_update(coord.meters)
+    assert await bars(home, halfway) == {}
+    await fetch(halfway, home.freezer)
+    assert past_of(GRID).items() <= (await bars(home, halfway)).items()
+
+
 @pytest.mark.parametrize("is_removed", [False, True])
 async def test_an_unfinished_past_is_not_folded(
     home: Home, halfway: MockConfigEntry, *, is_removed: bool
