@@ -1,6 +1,6 @@
 """What the tests of the past share: hourly statistics, and how they are fetched."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -84,6 +84,20 @@ async def fetch(
             return number + 1
         freezer.move_to(dt_util.utcnow() + wait)
     raise AssertionError("It does not end")
+
+
+async def fetch_until(
+    entry: MockConfigEntry, freezer: FrozenDateTimeFactory, is_so: Callable[[], object]
+) -> None:
+    """Do steps, each when its time has come, until something is so."""
+    backfill = coordinator(entry).backfill
+    while not is_so():
+        try:
+            wait = await backfill.async_step()
+        except FlatPeakError:
+            wait = timedelta(minutes=1)
+        assert wait is not None
+        freezer.move_to(dt_util.utcnow() + wait)
 
 
 def lines(entry: MockConfigEntry, meter: str, end: datetime) -> list[PricedWindow]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
+from homeassistant.config_entries import ConfigSubentry
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
@@ -14,6 +15,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
 )
 
+from custom_components.flatpeak import history
 from custom_components.flatpeak.api import FlatPeakError
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.metering import Origin, PricedWindow
@@ -25,6 +27,7 @@ from .history import (
     add_past,
     coordinator,
     fetch,
+    fetch_until,
     import_past,
     lines,
     used,
@@ -245,12 +248,16 @@ async def test_a_total_prices_nothing(home: Home) -> None:
 async def test_invariant_4_a_restart_after_every_step(
     home: Home, overwrite: str
 ) -> None:
-    """Whatever is on disk is enough to go on."""
+    """Whatever is on disk is enough to go on.
+
+    Every other life has two steps: one to look at the report, one to send.
+    """
     home.simulator.switches = DEFAULT.but({"overwrite": overwrite})
     entry = await new_home(home)
     await begin(entry)
-    for _ in range(100):
-        await home.hass.config_entries.async_reload(entry.entry_id)
+    for number in range(100):
+        if number % 3 != 1:
+            await home.hass.config_entries.async_reload(entry.entry_id)
         wait = await coordinator(entry).backfill.async_step()
         if wait is None:
             break
@@ -308,6 +315,31 @@ async def test_scenario_13_an_upload_without_an_answer(
     assert len(asked(home, BATCH)) == (2 if trouble == "before" else 1)
 
 
+@pytest.mark.parametrize("overwrite", ["same_period", "never"])
+@pytest.mark.parametrize("source", [GRID, PUMP])
+async def test_scenario_13_a_backup_of_before_the_upload(
+    home: Home, overwrite: str, source: str
+) -> None:
+    """The files say that nothing was sent; FlatPeak is asked again, and has it all."""
+    home.simulator.switches = DEFAULT.but({"overwrite": overwrite})
+    entry = await new_home(home, {source: METERS[source]})
+    await begin(entry)
+    home.simulator.fail(BATCH, status=429)
+    await fetch_until(entry, home.freezer, lambda: asked(home, BATCH))
+    backup = {path: path.read_bytes() for path in files(home)}
+    await fetch(entry, home.freezer)
+    await live(home, entry, 30)
+    await home.hass.config_entries.async_unload(entry.entry_id)
+    for path in files(home):
+        path.unlink()
+    for path, data in backup.items():
+        path.write_bytes(data)
+    await home.hass.config_entries.async_setup(entry.entry_id)
+    await fetch(entry, home.freezer)
+    assert_priced(home, entry)
+    assert_once(home)
+
+
 async def test_scenario_29_an_earlier_life(home: Home, entry: MockConfigEntry) -> None:
     """What a meter that was removed has recorded is adopted, quarters and hours."""
     await begin(entry)
@@ -330,6 +362,97 @@ async def test_scenario_29_an_earlier_life(home: Home, entry: MockConfigEntry) -
         assert tally.sent == 23
     sent = [one for upload in asked(home, BATCH, requests) for one in upload.body]
     assert all(one["start_time"] < START.isoformat() for one in sent)
+
+
+def grid_of(entry: MockConfigEntry) -> str:
+    """Return the key of the meter of the grid."""
+    meters = coordinator(entry).meters
+    return next(key for key, meter in meters.items() if meter.source == GRID)
+
+
+@pytest.fixture
+async def halfway(home: Home, monkeypatch: pytest.MonkeyPatch) -> MockConfigEntry:
+    """Return a home with the costs of some days of two meters' past."""
+    monkeypatch.setattr(history, "LONGEST_RANGE", timedelta(days=4))
+    entry = await new_home(home, {GRID: METERS[GRID], PUMP: METERS[PUMP]})
+    await live(home, entry, 30)
+    assert not coordinator(entry).ledger.journal.outbox
+    await begin(entry)
+    grid = grid_of(entry)
+    await fetch_until(entry, home.freezer, lambda: lines(entry, grid, MIDNIGHT))
+    assert len(lines(entry, grid, MIDNIGHT)) < len(past_of(GRID))
+    return entry
+
+
+async def bars(home: Home, entry: MockConfigEntry) -> dict[datetime, int]:
+    """Return what the statistics say of the past of the grid, in mWh by the hour."""
+    energy = (await recorded(home, entry))[f"{GRID} energy"]
+    assert_sums(energy)
+    return {
+        hour: round(state * 1_000_000)
+        for hour, (state, _) in energy.items()
+        if hour < MIDNIGHT
+    }
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_hours_that_are_on_their_way_have_no_bar(
+    home: Home, halfway: MockConfigEntry, *, is_restarted: bool
+) -> None:
+    """Not one of 0 either, also after a restart; they come with the others."""
+    if is_restarted:
+        await home.hass.config_entries.async_reload(halfway.entry_id)
+    coord = coordinator(halfway)
+    assert await coord.hours.async_update(coord.meters)
+    assert await bars(home, halfway) == {}
+    await fetch(halfway, home.freezer)
+    assert past_of(GRID).items() <= (await bars(home, halfway)).items()
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+async def test_an_unfinished_past_is_not_folded(
+    home: Home, halfway: MockConfigEntry, *, is_removed: bool
+) -> None:
+    """A day would hide the hours that are still to come, also while a meter is gone."""
+    grid = grid_of(halfway)
+    before = lines(halfway, grid, MIDNIGHT)
+    if is_removed:
+        await remove(home, halfway)
+    later = dt_util.utcnow() + timedelta(days=60)
+    await coordinator(halfway).ledger.async_fold(later)
+    assert lines(halfway, grid, MIDNIGHT) == before
+    if not is_removed:
+        await fetch(halfway, home.freezer)
+        await coordinator(halfway).ledger.async_fold(later)
+        assert len(lines(halfway, grid, MIDNIGHT)) == (MIDNIGHT - START).days
+
+
+async def remove(home: Home, entry: MockConfigEntry) -> ConfigSubentry:
+    """Remove the meter of the grid."""
+    grid = grid_of(entry)
+    (meter,) = (one for one in entry.subentries.values() if one.unique_id == grid)
+    home.hass.config_entries.async_remove_subentry(entry, meter.subentry_id)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert grid not in coordinator(entry).meters
+    return meter
+
+
+async def test_scenario_29_removed_in_the_middle(
+    home: Home, halfway: MockConfigEntry
+) -> None:
+    """The past of a meter that is added again goes on where it was."""
+    meter = await remove(home, halfway)
+    await fetch(halfway, home.freezer)
+    assert coordinator(halfway).backfill.percent == 100
+    home.hass.config_entries.async_add_subentry(halfway, meter)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    coord = coordinator(halfway)
+    assert await coord.hours.async_update(coord.meters)
+    assert await bars(home, halfway) == {}
+    await fetch(halfway, home.freezer)
+    assert past_of(GRID).items() <= (await bars(home, halfway)).items()
+    assert_priced(home, halfway)
+    assert_once(home)
 
 
 async def test_foreign_records_are_left_alone(
@@ -443,10 +566,7 @@ async def test_scenario_25_prices_that_come_later(
     """Energy is booked at once; the money when there is some."""
     await begin(entry)
     coord = coordinator(entry)
-    while not asked(home, BATCH):
-        wait = await coord.backfill.async_step()
-        assert wait is not None
-        home.freezer.move_to(dt_util.utcnow() + wait)
+    await fetch_until(entry, home.freezer, lambda: asked(home, BATCH))
     home.simulator.set_problem(entry.data["location_id"], "IMPORT", "no_price_data")
     (grid,) = (key for key, meter in coord.meters.items() if meter.source == GRID)
     for _ in range(20):

@@ -129,6 +129,7 @@ class Backfill:
         self._is_resumed = False
         self._one_step = asyncio.Lock()
         self.job = Job()
+        self._gone = Job()  # of meters that were removed: they may come again
         self._fresh = fresh
         ledger.kept = self._kept
 
@@ -146,7 +147,10 @@ class Backfill:
                 translation_key="books_unreadable",
                 translation_placeholders={"file": self._path.name},
             ) from error
-        self.job = job.only(self._meters)
+        # Files may be those of a restored backup: all may have been sent since.
+        parts = {key: replace(part, looked=None) for key, part in job.parts.items()}
+        self.job = Job(parts=parts).only(self._meters)
+        self._gone = Job(parts=parts).only(parts.keys() - self._meters.keys())
         self._is_resumed = bool(self.job.parts)
         self._hide()
 
@@ -538,7 +542,8 @@ class Backfill:
 
     async def _write(self, job: Job) -> None:
         """Make the job durable, then take it up. Raises HomeAssistantError."""
-        await async_write_durably(self._hass, write_job, self._path, job)
+        whole = Job(parts={**self._gone.parts, **job.parts})
+        await async_write_durably(self._hass, write_job, self._path, whole)
         self.job = job
         self._hide()
 
@@ -553,7 +558,7 @@ class Backfill:
         """Return the windows that the statistics lack: they are not folded."""
         return {
             (part.meter, line.start)
-            for part in self.job.parts.values()
+            for part in (*self._gone.parts.values(), *self.job.parts.values())
             if part.end is not None and not part.is_done
             for line in self._ledger.book.between(part.meter, part.start, part.end)
         }
