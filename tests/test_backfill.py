@@ -430,7 +430,8 @@ async def test_an_unfinished_past_is_not_folded(
 async def remove(home: Home, entry: MockConfigEntry) -> ConfigSubentry:
     """Remove the meter of the grid."""
     grid = grid_of(entry)
-    (meter,) = (one for one in entry.subentries.values() if one.unique_id == grid)
+    by_key = {one.unique_id: one for one in entry.subentries.values()}
+    meter: ConfigSubentry = by_key[grid]
     home.hass.config_entries.async_remove_subentry(entry, meter.subentry_id)
     await home.hass.async_block_till_done(wait_background_tasks=True)
     assert grid not in coordinator(entry).meters
