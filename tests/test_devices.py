@@ -65,6 +65,27 @@ async def test_stale_devices(home: Home, entry: MockConfigEntry) -> None:
     assert devices(home, entry).keys() == {"Home", "Grid import", "Heat pump"}
 
 
+@pytest.mark.freeze_time(datetime(2026, 11, 11, 8, tzinfo=UTC))
+@pytest.mark.parametrize(
+    ("title", "then"), [("Home", "Villa"), ("My own name", "My own name")]
+)
+async def test_a_home_renamed_at_flatpeak(home: Home, title: str, then: str) -> None:
+    """The new name is taken once a day, but not over one that the user chose."""
+    home.add_sensor(GRID)
+    location = home.simulator.add_location(ACCOUNT, reference_id="Home")
+    entry = home.add_entry(location, {GRID: METERS[GRID]})
+    await home.set_up(entry)
+    home.hass.config_entries.async_update_entry(entry, title=title)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    home.simulator.ledger.locations[location].reference_id = "Villa"
+    await home.go_to(datetime(2026, 11, 12, 8, tzinfo=UTC))
+    assert entry.title == then
+    assert then in devices(home, entry)
+    assert home.hass.states.get("sensor.home_cost_today") is not None
+    await home.hass.config_entries.async_reload(entry.entry_id)
+    assert entry.title == then
+
+
 async def test_entities_of_the_home_go_with_its_meters(
     home: Home, entry: MockConfigEntry
 ) -> None:

@@ -276,7 +276,7 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         is_test = location.live_mode is False
         notes = [(Doubt.TEST_MODE, dict[str, str]())] if is_test else []
         return self.async_create_entry(
-            title=location.reference_id or location.city or "FlatPeak",
+            title=location.name or "FlatPeak",
             description=None if self._meters else "no_meters",
             description_placeholders={"doubts": await async_describe(self.hass, notes)},
             data={**self._data, CONF_LOCATION_ID: location.id},
@@ -478,7 +478,7 @@ def _window(status: LocationStatus | None) -> int:
 
 def _label(location: Location) -> str:
     """Return what tells a home from the others of the account."""
-    name = location.reference_id or location.city or location.id
+    name = location.name or location.id
     return f"{name} ({location.address})" if location.address else name
 
 

@@ -253,9 +253,11 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             )
         try:
             async with self.ledger.lock:
+                former = self.ledger.journal.facts.name
                 asked = await self.poll.async_ask(now)
                 if await self.poll.async_report(self._periods(now), now) or asked:
                     self._poll_succeeded()
+            self._follow_name(former)
             await self.async_check_dashboard()
         except FlatPeakAuthenticationError as error:
             raise ConfigEntryAuthFailed(
@@ -275,6 +277,16 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             ) from error
         finally:
             self.update_interval = self.poll.wait(dt_util.utcnow())
+
+    @callback
+    def _follow_name(self, former: str | None) -> None:
+        """Take the location's new name at FlatPeak, unless the user has named it.
+
+        The entry's update listener does the rest.
+        """
+        name = self.ledger.journal.facts.name
+        if name and name != former and self.config_entry.title == former:
+            self.hass.config_entries.async_update_entry(self.config_entry, title=name)
 
     @callback
     def _fail(self, who: str, failure: str | None) -> None:

@@ -86,6 +86,7 @@ class MeterState:
 class Facts:
     """What must be known of the location to go on without the network."""
 
+    name: str | None = None
     timezone: str | None = None
     currency: str | None = None
     live_mode: bool | None = None
@@ -243,6 +244,7 @@ def _facts(data: dict[str, Any]) -> Facts:
 
 def _facts_data(facts: Facts) -> dict[str, Any]:
     return {
+        "name": facts.name,
         "timezone": facts.timezone,
         "currency": facts.currency,
         "live_mode": facts.live_mode,

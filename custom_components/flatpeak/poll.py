@@ -201,6 +201,7 @@ class Poll:
             self._pace.succeeded(self._location_id)
             facts = replace(
                 facts,
+                name=location.name,
                 timezone=location.timezone,
                 currency=location.currency_code,
                 live_mode=location.live_mode,

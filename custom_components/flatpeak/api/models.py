@@ -69,6 +69,11 @@ class Location:
     address: str | None = field(default=None, repr=False)
     city: str | None = None
 
+    @property
+    def name(self) -> str | None:
+        """Return what people call it, as far as FlatPeak knows."""
+        return self.reference_id or self.city
+
 
 class TariffStructure(StrEnum):
     """How the prices of a tariff come about."""
