@@ -28,7 +28,7 @@ UNSEEN = AWAY + SLOT  # until the first new reading
 # On the location's clock. What is used is even in the first two, and in the third the
 # house changes from T2 to T1.
 EVEN = [
-    MIDNIGHT + timedelta(hours=5, minutes=10),
+    MIDNIGHT + timedelta(hours=5, minutes=5),
     MIDNIGHT + timedelta(hours=11, minutes=10),
 ]
 UNEVEN = [
