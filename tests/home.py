@@ -35,6 +35,11 @@ ENERGY = {
     "state_class": "total_increasing",
     "unit_of_measurement": "kWh",
 }
+POWER = {
+    "device_class": "power",
+    "state_class": "measurement",
+    "unit_of_measurement": "W",
+}
 
 # kWh that each source uses in the slot that begins at an instant.
 type Usage = Callable[[datetime], Mapping[str, float]]

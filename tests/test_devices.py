@@ -65,7 +65,7 @@ async def test_stale_devices(home: Home, entry: MockConfigEntry) -> None:
     assert devices(home, entry).keys() == {"Home", "Grid import", "Heat pump"}
 
 
-@pytest.mark.freeze_time(datetime(2026, 11, 11, 8, tzinfo=UTC))
+@pytest.mark.freeze_time(BEGIN)
 @pytest.mark.parametrize(
     ("title", "then"), [("Home", "Villa"), ("My own name", "My own name")]
 )
@@ -78,12 +78,25 @@ async def test_a_home_renamed_at_flatpeak(home: Home, title: str, then: str) -> 
     home.hass.config_entries.async_update_entry(entry, title=title)
     await home.hass.async_block_till_done(wait_background_tasks=True)
     home.simulator.ledger.locations[location].reference_id = "Villa"
-    await home.go_to(datetime(2026, 11, 12, 8, tzinfo=UTC))
+    await home.go_to(BEGIN + timedelta(days=1))
     assert entry.title == then
     assert then in devices(home, entry)
     assert home.hass.states.get("sensor.home_cost_today") is not None
     await home.hass.config_entries.async_reload(entry.entry_id)
     assert entry.title == then
+
+
+@pytest.mark.freeze_time(BEGIN)
+async def test_a_new_name_is_taken_though_a_later_request_fails(home: Home) -> None:
+    """FlatPeak has said it, and will not say again that it is new."""
+    home.add_sensor(GRID)
+    location = home.simulator.add_location(ACCOUNT, reference_id="Home")
+    entry = home.add_entry(location, {GRID: METERS[GRID]})
+    await home.set_up(entry)
+    home.simulator.ledger.locations[location].reference_id = "Villa"
+    home.simulator.fail("/prices/*", status=500, times=None)
+    await home.go_to(BEGIN + timedelta(days=1))
+    assert entry.title == "Villa"
 
 
 async def test_entities_of_the_home_go_with_its_meters(

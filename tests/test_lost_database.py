@@ -21,7 +21,7 @@ from custom_components.flatpeak.coordinator import FlatPeakCoordinator
 from custom_components.flatpeak.journal import MeterState
 from custom_components.flatpeak.metering import PricedWindow
 
-from .home import ACCOUNT, Home
+from .home import ACCOUNT, POWER, Home
 
 BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
 SLOT = timedelta(minutes=5)
@@ -29,11 +29,6 @@ GRID, HEATER = "sensor.grid_import", "sensor.heater"
 KWH = Decimal("0.08")
 HOUR = timedelta(hours=1)
 UTILITY = "utility:grid"
-POWER = {
-    "device_class": "power",
-    "state_class": "measurement",
-    "unit_of_measurement": "W",
-}
 
 pytestmark = pytest.mark.freeze_time(BEGIN)
 

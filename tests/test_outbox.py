@@ -520,6 +520,16 @@ async def _cut_before_a_restart(desk: Desk) -> Key:
     return key
 
 
+async def _assert_no_lag(desk: Desk) -> None:
+    """Check that nothing was learned, and so nothing waits after the next start."""
+    desk.assert_settled()
+    assert desk.journal.facts.lag == 0
+    key = await _cut_before_a_restart(desk)
+    await desk.live(desk.now + HOUR, ())
+    assert desk.status(key) is None
+    assert desk.submissions(key) == 1
+
+
 async def test_an_outage_is_no_lag(desk: Desk) -> None:
     """A record was there, but for a day nobody could look: nothing is learned."""
     desk.simulator.switches = replace(desk.simulator.switches, lag=360)
@@ -533,12 +543,7 @@ async def test_an_outage_is_no_lag(desk: Desk) -> None:
     await desk.live(START + 24 * HOUR, (), step=WINDOW)
     desk.simulator.offline = False
     await desk.live(START + 27 * HOUR, ())
-    desk.assert_settled()
-    assert desk.journal.facts.lag == 0
-    key = await _cut_before_a_restart(desk)
-    await desk.live(desk.now + HOUR, ())
-    assert desk.status(key) is None
-    assert desk.submissions(key) == 1
+    await _assert_no_lag(desk)
 
 
 async def test_visible_without_money_is_visible(desk: Desk) -> None:
@@ -557,12 +562,7 @@ async def test_visible_without_money_is_visible(desk: Desk) -> None:
     await desk.live(START + 24 * HOUR, (), step=WINDOW)
     desk.simulator.faults.clear()
     await desk.live(START + 27 * HOUR, ())
-    desk.assert_settled()
-    assert desk.journal.facts.lag == 0
-    key = await _cut_before_a_restart(desk)
-    await desk.live(desk.now + HOUR, ())
-    assert desk.status(key) is None
-    assert desk.submissions(key) == 1
+    await _assert_no_lag(desk)
 
 
 @pytest.mark.parametrize("unpriced", Unpriced)

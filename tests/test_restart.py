@@ -8,18 +8,13 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.flatpeak.metering import PricedWindow
 
-from .home import ACCOUNT, Home
+from .home import ACCOUNT, POWER, Home
 
 BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 KWH = 1_000_000
 GRID, HEATER = "sensor.grid_import", "sensor.heater"
-POWER = {
-    "device_class": "power",
-    "state_class": "measurement",
-    "unit_of_measurement": "W",
-}
 
 pytestmark = pytest.mark.freeze_time(BEGIN)
 

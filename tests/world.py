@@ -268,22 +268,6 @@ def exchange(world: World, seed: int, _count: int) -> None:
     usage(world, seed, 4)
 
 
-EVENTS: Sequence[Event] = (
-    usage,
-    trickle,
-    gap,
-    outage,
-    dip,
-    sag,
-    spike,
-    thousandth,
-    thousandfold,
-    lasting_thousandfold,
-    lasting_thousandth,
-    jump,
-    reset,
-    exchange,
-)
 FALSE: Sequence[Event] = (
     dip,
     sag,
@@ -295,6 +279,7 @@ FALSE: Sequence[Event] = (
     jump,
     exchange,
 )
+EVENTS: Sequence[Event] = (usage, trickle, gap, outage, reset, *FALSE)
 QUIET: Sequence[Event] = tuple(event for event in EVENTS if event is not outage)
 
 

@@ -54,11 +54,15 @@ class Batches:
         return self._turns.count(item.batch) < ENOUGH
 
     def ended(self, item: Queued) -> datetime | None:
-        """Return when FlatPeak had finished with a record's batch, if it has."""
+        """Return when FlatPeak has finished with a record's batch; None: not yet.
+
+        Of one without a name it is only known when it will have at the latest.
+        """
         if item.batch:
             return self._ended.get(item.batch)
-        nameless = item.batch == NO_ANSWER and item.attempted
-        return nameless + LONGEST if nameless else None
+        if item.batch == NO_ANSWER and item.attempted:
+            return item.attempted + LONGEST
+        return None
 
     def may_come(self, item: Queued, wait: timedelta) -> bool:
         """Return whether a record may yet be stored, or become visible after `wait`."""

@@ -61,6 +61,7 @@ from .meter_check import (
     Candidate,
     Doubt,
     async_describe,
+    async_doubt_names,
     async_find_doubts,
     async_find_problem,
     async_name,
@@ -245,14 +246,10 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
     ) -> ConfigFlowResult:
         """Say what may be wrong with the meters, while others can still be chosen."""
-        homes = async_other_homes(self.hass)
         doubts = [
             (
                 _settled(doubt, meter),
-                {
-                    "source": self._sources[meter.source].name,
-                    "home": homes.get(meter.source, ""),
-                },
+                async_doubt_names(self.hass, meter.source, self._sources),
             )
             for meter in self._meters
             for doubt in self._doubts[meter.source]
@@ -378,8 +375,6 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
                     return {field: problem}
                 self._meters.append(one)
         self._doubts = await async_find_doubts(self.hass, self._meters, self._sources)
-        for source in self._doubts.keys() & async_other_homes(self.hass).keys():
-            self._doubts[source].append(Doubt.OTHER_HOME)
         return {}
 
     def _meter(self, meter: Candidate) -> ConfigSubentryData:

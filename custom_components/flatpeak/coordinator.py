@@ -251,13 +251,12 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 translation_placeholders=placeholders(error) if error else None,
                 retry_after=wait.total_seconds(),
             )
+        former = self.ledger.journal.facts.name
         try:
             async with self.ledger.lock:
-                former = self.ledger.journal.facts.name
                 asked = await self.poll.async_ask(now)
                 if await self.poll.async_report(self._periods(now), now) or asked:
                     self._poll_succeeded()
-            self._follow_name(former)
             await self.async_check_dashboard()
         except FlatPeakAuthenticationError as error:
             raise ConfigEntryAuthFailed(
@@ -276,6 +275,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
                 translation_domain=DOMAIN, translation_key="books_not_written"
             ) from error
         finally:
+            self._follow_name(former)  # learnt, whatever else went wrong
             self.update_interval = self.poll.wait(dt_util.utcnow())
 
     @callback

@@ -30,7 +30,6 @@ from .metering import day_start, local_date
 SOURCE_HISTORY = "history"
 CONF_START, CONF_METERS = "start", "meters"
 AT_ONCE = timedelta(seconds=5)
-OFFER = ["history_choose", "history_skip"]
 
 
 class HistorySteps(OptionsFlow):
@@ -81,7 +80,11 @@ class HistorySteps(OptionsFlow):
         records = sum(each.records for each in previews)
         return self.async_show_menu(
             step_id="history",
-            menu_options=["history_fetch", *OFFER] if records else OFFER,
+            menu_options=[
+                *(["history_fetch"] if records else []),
+                "history_choose",
+                "history_skip",
+            ],
             description_placeholders={
                 "start": self._start.isoformat(),
                 "records": str(records),
@@ -156,8 +159,8 @@ class HistorySteps(OptionsFlow):
         """Leave the past alone."""
         return self.end()
 
-    def is_for_offer(self) -> bool:
-        """Return whether this flow was opened to offer the past.
+    def takes_offer(self) -> bool:
+        """Take the offer of the past, and return whether this flow was opened for it.
 
         The frontend opens a new one, at once, instead of the one that it was told of.
         """

@@ -131,8 +131,12 @@ async def async_find_doubts(
     hass: HomeAssistant,
     candidates: Collection[Candidate],
     sources: Mapping[str, SourceInfo],
+    own: ConfigEntry | None = None,
 ) -> dict[str, list[Doubt]]:
-    """Return what may be wrong with meters without a problem, by source."""
+    """Return what may be wrong with meters without a problem, by source.
+
+    They are to be those of the entry `own`, or of one that is still to come.
+    """
     now = dt_util.utcnow()
     since = {
         one.source: now - (HABIT if is_entity(one.source) else SILENT_IMPORT)
@@ -140,7 +144,7 @@ async def async_find_doubts(
     }
     rows = await async_read_rows(hass, since)
     dashboard = await async_energy_dashboard(hass)
-    return {
+    found = {
         one.source: find_doubts(
             one,
             sources[one.source].kind,
@@ -151,6 +155,21 @@ async def async_find_doubts(
         )
         for one in candidates
     }
+    for source in found.keys() & async_other_homes(hass, own).keys():
+        found[source].append(Doubt.OTHER_HOME)
+    return found
+
+
+@callback
+def async_doubt_names(
+    hass: HomeAssistant,
+    source: str,
+    sources: Mapping[str, SourceInfo],
+    own: ConfigEntry | None = None,
+) -> dict[str, str]:
+    """Return what the texts of doubts name: the sensor, and the home that has it."""
+    home = async_other_homes(hass, own).get(source, "")
+    return {"source": sources[source].name, "home": home}
 
 
 def find_doubts(

@@ -34,6 +34,7 @@ from .meter_check import (
     Candidate,
     Doubt,
     async_describe,
+    async_doubt_names,
     async_find_doubts,
     async_find_problem,
     async_meters,
@@ -187,24 +188,23 @@ class MeterFlow(ConfigSubentryFlow):
     async def _async_doubts(self) -> list[Doubt]:
         """Return what may be wrong with what was chosen."""
         one = self._candidate
-        found = await async_find_doubts(self.hass, [one], self._sources)
+        found = await async_find_doubts(
+            self.hass, [one], self._sources, self._get_entry()
+        )
         doubts = found[one.source]
         if self._details[CONF_REPORTING] == Reporting.HOURLY:
             doubts = [doubt for doubt in doubts if doubt is not Doubt.LOOKS_HOURLY]
         if self.source != SOURCE_RECONFIGURE and self._known_until():
             doubts.append(Doubt.KNOWN)
-        if one.source in async_other_homes(self.hass, self._get_entry()):
-            doubts.append(Doubt.OTHER_HOME)
         return doubts
 
     async def _async_say(self, doubts: Collection[Doubt]) -> None:
         """Have the form say what may be wrong."""
         until = self._known_until() if Doubt.KNOWN in doubts else None
-        source = self._candidate.source
-        homes = async_other_homes(self.hass, self._get_entry())
         names = {
-            "source": self._sources[source].name,
-            "home": homes.get(source, ""),
+            **async_doubt_names(
+                self.hass, self._candidate.source, self._sources, self._get_entry()
+            ),
             "until": f"{dt_util.as_local(until):%Y-%m-%d %H:%M}" if until else "",
         }
         self._placeholders["doubts"] = await async_describe(

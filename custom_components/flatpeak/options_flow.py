@@ -42,7 +42,7 @@ class FlatPeakOptionsFlow(HistorySteps):
     ) -> ConfigFlowResult:
         """Ask for the length of windows, and whether carbon is wanted."""
         options = self.config_entry.options
-        if self.is_for_offer() and user_input is None:
+        if self.takes_offer() and user_input is None:
             return await self.async_step_welcome()
         if user_input is not None:
             self.changes = dict(user_input)

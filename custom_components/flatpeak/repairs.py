@@ -31,8 +31,8 @@ from .meter_check import (
     Candidate,
     Doubt,
     async_describe,
+    async_doubt_names,
     async_find_doubts,
-    async_other_homes,
 )
 from .metering import Answer, Reporting, SourceKind
 from .meters import Meter
@@ -143,7 +143,6 @@ class SourceFlow(FlatPeakRepairFlow):
     """Ask which sensor a meter is read from now; check it as *Change meter* does."""
 
     _sources: dict[str, SourceInfo]
-    _homes: Mapping[str, str]  # that have a source already, by it
     _changes: dict[str, str]
 
     async def async_step_init(
@@ -166,13 +165,12 @@ class SourceFlow(FlatPeakRepairFlow):
         errors: dict[str, str] = {}
         if user_input is None:
             self._sources = await async_list_sources(self.hass)
-            self._homes = async_other_homes(self.hass, entry)
         else:
             self._changes = user_input
             if await async_runs_backwards(self.hass, user_input[CONF_SOURCE]):
                 errors[CONF_SOURCE] = "net_meter"
-            elif doubts := await self._async_doubts(meter):
-                return await self._async_ask(doubts)
+            elif doubts := await self._async_doubts(entry, meter):
+                return await self._async_ask(entry, doubts)
             else:
                 return self._async_replace()
         options = [
@@ -195,25 +193,27 @@ class SourceFlow(FlatPeakRepairFlow):
         self._changes = {**self._changes, **user_input}
         return self._async_replace()
 
-    async def _async_doubts(self, meter: Meter) -> list[Doubt]:
+    async def _async_doubts(
+        self, entry: FlatPeakConfigEntry, meter: Meter
+    ) -> list[Doubt]:
         """Return what may be wrong with what was chosen."""
         one = Candidate(
             source=self._changes[CONF_SOURCE],
             direction=meter.direction,
             kind=meter.kind,
         )
-        doubts = (await async_find_doubts(self.hass, [one], self._sources))[one.source]
+        found = await async_find_doubts(self.hass, [one], self._sources, entry)
+        doubts = found[one.source]
         if self._changes[CONF_REPORTING] == Reporting.HOURLY:
             doubts = [doubt for doubt in doubts if doubt is not Doubt.LOOKS_HOURLY]
-        return [*doubts, Doubt.OTHER_HOME] if one.source in self._homes else doubts
+        return doubts
 
-    async def _async_ask(self, doubts: Collection[Doubt]) -> RepairsFlowResult:
+    async def _async_ask(
+        self, entry: FlatPeakConfigEntry, doubts: Collection[Doubt]
+    ) -> RepairsFlowResult:
         """Say what may be wrong, and ask how the meter reports."""
         source = self._changes[CONF_SOURCE]
-        names = {
-            "source": self._sources[source].name,
-            "home": self._homes.get(source, ""),
-        }
+        names = async_doubt_names(self.hass, source, self._sources, entry)
         said = await async_describe(self.hass, [(doubt, names) for doubt in doubts])
         reporting = (
             Reporting.HOURLY

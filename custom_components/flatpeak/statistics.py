@@ -147,7 +147,10 @@ class HourlyStatistics:
             if known and not present.keys() >= set(known.series):
                 # Somebody has deleted one; the book has what was in it.
                 return self._plan(meter, journal, until, None)
-            everything = self._series(meter, basis, found.complete, first, present)
+            wanted = {
+                h: one for h, one in found.complete.items() if first and h >= first
+            }
+            everything = all_series(self._location_id, meter, basis, wanted, present)
             writes = self._writes(everything, present)
             series = {*series, *(one.id for one in everything)}
         kept = min(found.open_from, until - KEPT)
@@ -188,18 +191,6 @@ class HourlyStatistics:
         """Return which of our statistics the recorder has. Blocking."""
         ours = get_metadata(self._hass, statistic_source=DOMAIN)
         return {identity: meta for identity, (_, meta) in ours.items()}
-
-    def _series(
-        self,
-        meter: Meter,
-        basis: Basis,
-        found: Hourly,
-        first: datetime | None,
-        present: Known,
-    ) -> list[Series]:
-        """Return all series of a meter, with their hours from the first one on."""
-        wanted = {hour: one for hour, one in found.items() if first and hour >= first}
-        return all_series(self._location_id, meter, basis, wanted, present)
 
     def _writes(self, everything: Iterable[Series], present: Known) -> list[Write]:
         """Return what the recorder lacks, of all series. Blocking."""
