@@ -62,17 +62,12 @@ def _late(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """Yield rows that follow one another and were written at once, long after them."""
     late: list[Row] = []
     for row in rows:
-        if row.written and row.written > row.end + LATE:
-            # The first one of a later return does not belong to those before.
-            if late and not _are_together(late[-1], row):
-                yield late
-                late = []
-            late.append(row)
-        elif late and _are_together(late[-1], row):
-            late.append(row)
-        elif late:
+        if not row.written or row.written <= row.end + LATE:
+            continue
+        if late and not _are_together(late[-1], row):
             yield late
             late = []
+        late.append(row)
     if late:
         yield late
 
