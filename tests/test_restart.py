@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 
+from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.flatpeak.metering import PricedWindow
+from custom_components.flatpeak.history import freeze
+from custom_components.flatpeak.metering import PricedWindow, Source
+from custom_components.flatpeak.readings import async_read_past
 
-from .home import ACCOUNT, POWER, Home
+from .home import ACCOUNT, POWER, SLOT, Home
 
 BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -123,3 +128,83 @@ async def test_invariant_8_reports_missed_in_an_outage(
         for hour, kwh in used.items()
         if hour != 15
     }
+
+
+async def use_unseen(home: Home, back: datetime) -> None:
+    """Use 6 kWh while Home Assistant is down, and come back."""
+    home.registers[GRID] += Decimal(6)
+    await home.come_back(back)
+    await home.live_rows(back - timedelta(minutes=back.minute % 5), {GRID: 0.1})
+
+
+def steady(_: datetime) -> Mapping[str, float]:
+    """Use 1.2 kW."""
+    return {GRID: 0.1}
+
+
+async def test_invariant_8_an_outage_before_the_meter_was_added(home: Home) -> None:
+    """Its energy is of that time, not of the moment of the return."""
+    assert await async_setup_component(home.hass, "sensor", {})
+    home.add_sensor(GRID)
+    for slot in range(12):
+        await home.live_rows(BEGIN + slot * SLOT, {GRID: 0.1})
+    await use_unseen(home, BEGIN + 6 * HOUR)
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    entry = home.add_entry(location, {GRID: ("import", "grid")}, window=60)
+    await home.set_up(entry)
+    await home.live(BEGIN + 8 * HOUR, steady)
+    check_spread(entry)
+
+
+def lose_journal(home: Home, entry: MockConfigEntry) -> None:
+    """Delete it; the book is still there."""
+    path = home.hass.config.path(".storage", f"flatpeak.{entry.entry_id}.journal")
+    Path(path).unlink()
+
+
+async def test_invariant_8_an_outage_before_the_journal_was_lost(home: Home) -> None:
+    """The book says where to go on, the recorder since when nobody watched."""
+    home.add_sensor(GRID)
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight")
+    entry = home.add_entry(location, {GRID: ("import", "grid")}, window=60)
+    await home.set_up(entry)
+    await home.live(BEGIN + HOUR, steady)
+    await home.hass.config_entries.async_unload(entry.entry_id)
+    lose_journal(home, entry)
+    await use_unseen(home, BEGIN + 6 * HOUR)
+    await home.set_up(entry)
+    await home.live(BEGIN + 8 * HOUR, steady)
+    check_spread(entry)
+
+
+def check_spread(entry: MockConfigEntry) -> None:
+    """Check that 6.1 kWh are spread from 9:00 to 14:05."""
+    found = {hour: kwh for hour, (kwh, _) in energy(entry).items()}
+    estimated = {hour for hour, (_, unsure) in energy(entry).items() if unsure}
+    assert estimated == {9, 10, 11, 12, 13, 14}
+    assert sum(found[hour] for hour in estimated) == pytest.approx(6.1 + 1.1)
+    for hour in (9, 10, 11, 12, 13):
+        assert found[hour] == pytest.approx(6.1 * 60 / 305, abs=2e-6)
+    assert found[15] == pytest.approx(1.2)
+
+
+async def test_invariant_8_an_outage_of_long_ago(home: Home) -> None:
+    """The recorder's hours say when they were written, however old they are."""
+    midnight = BEGIN.replace(hour=0) + timedelta(days=1)
+    assert await async_setup_component(home.hass, "sensor", {})
+    home.add_sensor(GRID)
+    for slot in range(12):
+        await home.live_rows(BEGIN + slot * SLOT, {GRID: 0.1})
+    await use_unseen(home, BEGIN + 6 * HOUR)
+    for slot in range(1, 10 * 12 + 1):  # until the next day has begun
+        await home.live_rows(BEGIN + 6 * HOUR + slot * SLOT, {GRID: 0.1})
+    rows = await async_read_past(home.hass, GRID, BEGIN, midnight)
+    past = freeze(rows, Source(), BEGIN, midnight, now=midnight + HOUR, zone=UTC)
+    windows = [record.window for record in past.records]
+    assert [window.start.hour for window in windows] == list(range(9, 24))
+    assert {window.start.hour for window in windows if window.estimated} == set(
+        range(9, 15)
+    )
+    # 6.1 kWh until 14:05, and 1.1 kWh in the hour of the return.
+    assert {window.mwh for window in windows[:6]} == {7_200_000 // 6}
+    assert {window.mwh for window in windows[6:]} == {1_200_000}

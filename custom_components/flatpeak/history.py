@@ -13,8 +13,10 @@ from .metering import (
     Source,
     cut,
     day_start,
+    find_outages,
     local_date,
     past_records,
+    past_runs,
     settle,
     to_wire,
 )
@@ -85,7 +87,9 @@ def freeze(
     zone: tzinfo,
 ) -> Past:
     """Settle and cut a meter's past, and freeze its records. Pure, but takes long."""
-    settled = settle(rows, None, replace(source, slot=HOUR), (), now)
+    source = replace(source, slot=HOUR)
+    outages = find_outages(rows, None, past_runs(rows), source)
+    settled = settle(rows, None, source, outages, now)
     windows, rest = cut(settled.slices, MINUTES, zone)
     if rest and rest[-1].end == end:
         windows = (*windows, join(rest))

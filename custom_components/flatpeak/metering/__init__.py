@@ -25,7 +25,7 @@ from .model import (
     Stream,
     Window,
 )
-from .outage import find_outages
+from .outage import find_outages, past_runs
 from .reconcile import Expected, match
 from .records import record_reference_id, to_wire
 from .revise import rebase, revise
@@ -88,6 +88,7 @@ __all__ = [
     "month_start",
     "next_day_start",
     "past_records",
+    "past_runs",
     "rebase",
     "record_reference_id",
     "release",

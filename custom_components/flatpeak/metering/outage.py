@@ -1,6 +1,6 @@
 """When nobody watched: the time that Home Assistant was down."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -9,6 +9,8 @@ from .model import Reporting, Row, Source, SourceKind, Span
 # A source that has not moved this long after the return is idle, not late.
 GRACE = timedelta(minutes=15)
 HOURLY_GRACE = timedelta(minutes=65)  # the next report of a meter that reports hourly
+LATE = timedelta(minutes=5)  # after its end, a row is written within seconds
+MINUTE = timedelta(minutes=1)
 
 
 def find_outages(
@@ -40,11 +42,58 @@ def find_outages(
     return tuple(found)
 
 
+def past_runs(rows: Sequence[Row]) -> tuple[datetime, ...]:
+    """Return when runs of the recorder began that nobody remembers any more.
+
+    What it missed it writes at the return, row after row: they repeat the old reading,
+    but for the first one, which may have been watched for a part. Rows that somebody
+    imported were written late as well, but do not repeat one another.
+    """
+    return tuple(
+        late[0].written
+        for late in _late(rows)
+        if late[0].written
+        and all(_is_copy(*pair) for pair in pairwise(late))
+        and (len(late) > 1 or _register(late[0]) is not None)
+    )
+
+
+def _late(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Yield rows that follow one another and were written at once, long after them."""
+    late: list[Row] = []
+    for row in rows:
+        if not row.written or row.written <= row.end + LATE:
+            continue
+        if late and not _are_together(late[-1], row):
+            yield late
+            late = []
+        late.append(row)
+    if late:
+        yield late
+
+
+def _are_together(one: Row, two: Row) -> bool:
+    """Return whether two rows were written by the same return."""
+    if one.written is None or two.written is None or one.end != two.start:
+        return False
+    return abs(two.written - one.written) < MINUTE
+
+
+def _is_copy(before: Row, row: Row) -> bool:
+    """Return whether a row says what the one before it did."""
+    return (_register(row), row.mean) == (_register(before), before.mean)
+
+
 def _seen_until(
     rows: Sequence[Row], live_until: datetime | None, run: datetime
 ) -> datetime | None:
-    """Return until when the source was watched before a run; None: nobody knows."""
+    """Return until when the source was watched before a run; None: nobody knows.
+
+    Nothing is known of the time before the first row.
+    """
     seen = [row.end for row in rows if row.written and row.written < run]
+    if not seen and not live_until and rows and rows[0].written:
+        seen = [rows[0].end]
     return max([*seen, *([live_until] if live_until else [])], default=None)
 
 
