@@ -13,8 +13,10 @@ from homeassistant.components.recorder.models import (
     StatisticMeanType,
     StatisticMetaData,
 )
+from homeassistant.components.recorder.statistics import async_add_external_statistics
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.recorder import get_instance
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
 )
@@ -49,6 +51,26 @@ async def let_rise(hass: HomeAssistant, source: str, rows: Sequence[Row]) -> Non
         for row in rows
     ]
     get_instance(hass).async_import_statistics(meta, data, StatisticsShortTerm)
+    await async_wait_recording_done(hass)
+
+
+async def add_net_statistic(hass: HomeAssistant) -> None:
+    """Put `utility:net` into the recorder, whose counter also runs backwards."""
+    meta = StatisticMetaData(
+        statistic_id="utility:net",
+        source="utility",
+        name="Net of the grid",
+        mean_type=StatisticMeanType.NONE,
+        has_sum=True,
+        unit_class="energy",
+        unit_of_measurement="kWh",
+    )
+    now = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+    rows = [
+        StatisticData(start=now - timedelta(hours=8 - hour), state=value, sum=value)
+        for hour, value in enumerate((4, 3, 2, 1, 2, 3))
+    ]
+    async_add_external_statistics(hass, meta, rows)
     await async_wait_recording_done(hass)
 
 

@@ -1,7 +1,6 @@
 """Set up a home: the account, the location, its meters."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 import json
 import logging
 from pathlib import Path
@@ -14,12 +13,6 @@ from homeassistant.components.energy.data import (
     GridSourceType,
     async_get_manager,
 )
-from homeassistant.components.recorder.models import (
-    StatisticData,
-    StatisticMeanType,
-    StatisticMetaData,
-)
-from homeassistant.components.recorder.statistics import async_add_external_statistics
 from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -37,7 +30,7 @@ from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.meters import meter_key
 
 from .home import ACCOUNT, KEY
-from .past import hourly, let_rise, use_in_dashboard
+from .past import add_net_statistic, hourly, let_rise, use_in_dashboard
 from .simulator import FlatPeakSimulator
 from .simulator.faults import FaultKind
 
@@ -695,24 +688,7 @@ async def test_unsuitable_meters(
 
 async def test_net_meter(hass: HomeAssistant, simulator: FlatPeakSimulator) -> None:
     """A counter that also runs backwards is refused."""
-    now = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
-    async_add_external_statistics(
-        hass,
-        StatisticMetaData(
-            statistic_id="utility:net",
-            source="utility",
-            name="Net of the grid",
-            mean_type=StatisticMeanType.NONE,
-            has_sum=True,
-            unit_class="energy",
-            unit_of_measurement="kWh",
-        ),
-        [
-            StatisticData(start=now - timedelta(hours=8 - hour), state=value, sum=value)
-            for hour, value in enumerate((4, 3, 2, 1, 2, 3))
-        ],
-    )
-    await async_wait_recording_done(hass)
+    await add_net_statistic(hass)
     result = await _enter(hass, await _start(hass), _account(simulator))
     result = await _enter(hass, result, {"import_meters": ["utility:net"]})
     text = _assert_form(result, "meters", {"import_meters": "net_meter"})

@@ -29,13 +29,12 @@ from custom_components.flatpeak.journal import Status
 from custom_components.flatpeak.metering import Reporting, Rule, record_reference_id
 from custom_components.flatpeak.repairs import (
     ANSWERS,
-    SourceFlow,
     async_create_fix_flow,
 )
 from custom_components.flatpeak.review import Difference
 
 from .home import ACCOUNT, ENERGY, Home
-from .past import hourly, let_rise
+from .past import add_net_statistic, hourly, let_rise
 from .simulator import DEFAULT
 from .simulator.faults import FaultKind
 
@@ -235,24 +234,31 @@ async def test_removed_entry_asks_nothing(
     assert issue_registry.async_get_issue(DOMAIN, identity) is None
 
 
-async def choose(home: Home, identity: str, answer: dict[str, str]) -> None:
-    """Open an issue's flow, and give an answer."""
+async def open_issue(home: Home, identity: str) -> Any:
+    """Open an issue's flow; return what it shows."""
     assert await async_setup_component(home.hass, "repairs", {})
     manager = home.hass.data["repairs"]["flow_manager"]
-    first = await manager.async_init(DOMAIN, data={"issue_id": identity})
-    result = await manager.async_configure(first["flow_id"], answer)
-    assert result["type"] is FlowResultType.CREATE_ENTRY
+    return await manager.async_init(DOMAIN, data={"issue_id": identity})
+
+
+async def submit(home: Home, form: Any, **entered: str) -> Any:
+    """Return what comes of an answer."""
+    manager = home.hass.data["repairs"]["flow_manager"]
+    result = await manager.async_configure(form["flow_id"], entered)
     await home.hass.async_block_till_done(wait_background_tasks=True)
+    return result
+
+
+async def choose(home: Home, identity: str, answer: dict[str, str]) -> None:
+    """Open an issue's flow, and give an answer."""
+    result = await submit(home, await open_issue(home, identity), **answer)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
 async def replace_source(home: Home, identity: str, **entered: str) -> tuple[Any, Any]:
     """Return the form that asks for a sensor, and what comes of an answer."""
-    assert await async_setup_component(home.hass, "repairs", {})
-    manager = home.hass.data["repairs"]["flow_manager"]
-    first = await manager.async_init(DOMAIN, data={"issue_id": identity})
-    result = await manager.async_configure(first["flow_id"], entered)
-    await home.hass.async_block_till_done(wait_background_tasks=True)
-    return first, result
+    form = await open_issue(home, identity)
+    return form, await submit(home, form, **entered)
 
 
 def suggested(result: Any) -> dict[str, str]:
@@ -498,14 +504,31 @@ async def test_a_new_source_is_checked(
         assert "utility is already a meter of Home" in doubts
         assert suggested(result) == {"reporting": "hourly"}
         assert grid.runtime_data.meters[key].source == PUMP
-        manager = home.hass.data["repairs"]["flow_manager"]
-        result = await manager.async_configure(
-            result["flow_id"], {"reporting": "hourly"}
-        )
-        await home.hass.async_block_till_done(wait_background_tasks=True)
+        result = await submit(home, result, reporting="hourly")
     assert result["type"] is FlowResultType.CREATE_ENTRY
     meter = grid.runtime_data.meters[key]
     assert (meter.source, meter.reporting) == (new, Reporting.HOURLY)
+
+
+async def test_a_net_meter_is_no_new_source(
+    home: Home, grid: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """The repair explains it, and takes another sensor; unloaded, it takes none."""
+    home.hass.states.async_remove(PUMP)
+    await home.go_to(BEGIN + timedelta(hours=25))
+    grid.runtime_data._publish()
+    net, new, key = "utility:net", "sensor.new_pump", meter_key(grid)
+    await add_net_statistic(home.hass)
+    home.add_sensor(new)
+    identity = issue_id(grid.entry_id, Issue.SOURCE_MISSING, key)
+    form, result = await replace_source(
+        home, identity, source=net, reporting="continuous"
+    )
+    assert (result["type"], result["errors"]) == ("form", {"source": "net_meter"})
+    assert suggested(result) == {"source": net, "reporting": "continuous"}
+    await home.hass.config_entries.async_unload(grid.entry_id)
+    result = await submit(home, form, source=new, reporting="continuous")
+    assert (result["type"], result["reason"]) == ("abort", "entry_not_loaded")
 
 
 async def test_source_problems(
@@ -669,17 +692,10 @@ async def test_a_removed_meter_asks_nothing(
     coordinator._publish()
     identity = issue_id(grid.entry_id, Issue.SOURCE_MISSING, key)
     assert issue_registry.async_get_issue(DOMAIN, identity)
-    flow = await async_create_fix_flow(
-        home.hass,
-        identity,
-        {"entry_id": grid.entry_id, "issue": Issue.SOURCE_MISSING, "meter": key},
-    )
-    assert isinstance(flow, SourceFlow)
-    flow.hass, flow.issue_id = home.hass, identity
     meters = dict(coordinator.meters)
     coordinator.meters.clear()
-    result = await flow.async_step_init()
-    assert result["reason"] == "meter_removed"
+    result = await open_issue(home, identity)
+    assert (result["type"], result["reason"]) == ("abort", "meter_removed")
     coordinator.meters.update(meters)
     home.hass.config_entries.async_remove_subentry(grid, PUMP)
     await home.hass.config_entries.async_reload(grid.entry_id)

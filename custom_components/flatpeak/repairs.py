@@ -7,6 +7,7 @@ from typing import Any
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import (
@@ -64,14 +65,14 @@ class FlatPeakRepairFlow(RepairsFlow):
         self._issue = issue
         self._meter = meter
 
-    @property
-    def _entry(self) -> FlatPeakConfigEntry | None:
-        """Return the entry, if it can take an answer."""
+    def _loaded(self) -> FlatPeakConfigEntry:
+        """Return the entry; the flow ends when it cannot take an answer."""
         entry: FlatPeakConfigEntry | None = self.hass.config_entries.async_get_entry(
             self._entry_id
         )
-        loaded = entry is not None and entry.state is ConfigEntryState.LOADED
-        return entry if loaded else None
+        if entry is None or entry.state is not ConfigEntryState.LOADED:
+            raise AbortFlow("entry_not_loaded")
+        return entry
 
     @property
     def _placeholders(self) -> dict[str, str] | None:
@@ -119,9 +120,7 @@ class DecisionFlow(FlatPeakRepairFlow):
 
     async def _async_answer(self, answer: str) -> RepairsFlowResult:
         """Carry the answer out; an entry that is not loaded cannot."""
-        if (entry := self._entry) is None:
-            return self.async_abort(reason="entry_not_loaded")
-        meter = self._meter
+        entry, meter = self._loaded(), self._meter
         decision: Decision
         match answer:
             case "send_again":
@@ -155,12 +154,9 @@ class SourceFlow(FlatPeakRepairFlow):
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
         """Offer the sensors that no meter of the home has."""
-        if (entry := self._entry) is None:
-            return self.async_abort(reason="entry_not_loaded")
-        meters = entry.runtime_data.meters
-        if (meter := meters.get(self._meter)) is None:
-            return self.async_abort(reason="meter_removed")
-        taken = {present_source(self.hass, one) for one in meters.values()}
+        entry, meter = self._present()
+        meters = entry.runtime_data.meters.values()
+        taken = {present_source(self.hass, one) for one in meters}
         sells = meter.direction == DIRECTION_EXPORT
         errors: dict[str, str] = {}
         if user_input is None:
@@ -192,6 +188,13 @@ class SourceFlow(FlatPeakRepairFlow):
         """Take the sensor after all."""
         self._changes = {**self._changes, **user_input}
         return self._async_replace()
+
+    def _present(self) -> tuple[FlatPeakConfigEntry, Meter]:
+        """Return entry and meter; the flow ends when one is gone."""
+        entry = self._loaded()
+        if (meter := entry.runtime_data.meters.get(self._meter)) is None:
+            raise AbortFlow("meter_removed")
+        return entry, meter
 
     async def _async_doubts(
         self, entry: FlatPeakConfigEntry, meter: Meter
@@ -245,10 +248,7 @@ class SourceFlow(FlatPeakRepairFlow):
 
     def _async_replace(self) -> RepairsFlowResult:
         """Read the meter from another sensor; its totals stay."""
-        if (entry := self._entry) is None:
-            return self.async_abort(reason="entry_not_loaded")
-        if (meter := entry.runtime_data.meters.get(self._meter)) is None:
-            return self.async_abort(reason="meter_removed")
+        entry, meter = self._present()
         subentry = entry.subentries[meter.subentry_id]
         source = self._changes[CONF_SOURCE]
         data = {

@@ -93,7 +93,7 @@ async def async_statistic_unit(hass: HomeAssistant, statistic_id: str) -> str | 
 async def async_runs_backwards(hass: HomeAssistant, statistic_id: str) -> bool:
     """Tell whether a counter goes down again and again, as one of net energy does."""
     state = hass.states.get(statistic_id)
-    if state and state.attributes[ATTR_STATE_CLASS] != SensorStateClass.TOTAL:
+    if state and state.attributes.get(ATTR_STATE_CLASS) != SensorStateClass.TOTAL:
         return False
     rows = await get_instance(hass).async_add_executor_job(
         statistics_during_period,
