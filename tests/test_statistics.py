@@ -19,6 +19,7 @@ from homeassistant.components.recorder.models import (
 from homeassistant.components.recorder.statistics import async_add_external_statistics
 from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.helpers.recorder import get_instance
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.recorder.common import (
@@ -93,6 +94,43 @@ def asked(home: Home) -> Iterator[list[str]]:
 def changes(statements: Sequence[str]) -> list[str]:
     """Return the statements that change rows."""
     return [one for one in statements if not one.startswith("SELECT")]
+
+
+@pytest.mark.freeze_time(datetime(2026, 11, 10, 17, 30, tzinfo=UTC))
+async def test_scenario_29_a_home_that_begins_again_in_the_middle_of_an_hour(
+    home: Home,
+) -> None:
+    """Kathmandu's midnight is at a quarter past: the row keeps what was before it.
+
+    What the new books hold of that hour is a part of it, for each series.
+    """
+    location = home.simulator.add_location(
+        ACCOUNT, tariff="dynamic", timezone="Asia/Kathmandu", currency="EUR"
+    )
+    for source in METERS:
+        home.add_sensor(source)
+    first = home.add_entry(location, METERS, window=15)
+    await home.set_up(first)
+    await home.live(dt_util.utcnow() + 160 * MINUTE, usage)
+    recorded = Recorded(home, location)
+    before = await recorded.everything()
+    midnight = datetime(2026, 11, 10, 18, 15, tzinfo=UTC)
+    hour = midnight.replace(minute=0)
+    used = sum(usage(hour + n * 5 * MINUTE)[GRID] for n in range(12))
+    energy = before[recorded.id(GRID, "energy")]
+    assert energy[hour][0] == pytest.approx(used, abs=1e-6)
+
+    await home.hass.config_entries.async_remove(first.entry_id)
+    again = home.add_entry(location, METERS, window=15)
+    await home.set_up(again)
+    await home.live(dt_util.utcnow() + 70 * MINUTE, usage)
+    book = again.runtime_data.ledger.book
+    assert book.first(recorded.key(GRID)).start == midnight
+    after = await recorded.everything()
+    for identity, rows in before.items():
+        assert {**after[identity], **rows} == after[identity]
+        assert len(after[identity]) > len(rows)
+        assert_sums(after[identity])
 
 
 @pytest.mark.parametrize("variant", ["order=ascending", "export_sign=negative"])
