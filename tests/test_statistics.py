@@ -221,25 +221,33 @@ async def test_scenario_25_an_hour_is_inserted_later(home: Home) -> None:
 
 @pytest.mark.freeze_time(START)
 async def test_settled_prices_change_their_hours_alone(home: Home) -> None:
-    """The nightly look takes them over; no other hour's own value moves."""
-    _, recorded = await set_up(home, GRID)
-    await home.live(START + 4 * HOUR + 10 * MINUTE, grid_usage)
-    before = await recorded.rows(GRID)
-    energy = await recorded.rows(GRID, "energy")
+    """The nightly look takes them over; no other row of any series moves.
+
+    The later sums of the costs that changed do, by as much.
+    """
+    _, recorded = await set_up(home, *METERS)
+    await home.live(START + 4 * HOUR + 10 * MINUTE, usage)
+    before = await recorded.everything()
     settled = START + HOUR
     home.simulator.settle(
         recorded.location, settled, settled + HOUR, change=Decimal("0.1")
     )
     await home.go_to(datetime(2026, 11, 11, 0, 12, tzinfo=UTC))
-    after = await recorded.rows(GRID)
-    assert list(after) == list(before)
-    changed = [start for start in before if before[start][0] != after[start][0]]
-    assert changed == [settled]
-    for start, (state, _) in after.items():
-        assert state == float(recorded.stored(GRID, start, start + HOUR))
-    assert after[START] == before[START]
-    assert_sums(after)
-    assert await recorded.rows(GRID, "energy") == energy
+    after = await recorded.everything()
+    assert len(after) == 3 * len(METERS)
+    bought = {recorded.id(GRID): GRID, recorded.id(PUMP): PUMP}
+    for identity in before.keys() - bought.keys():
+        assert after[identity] == before[identity]
+    for identity, source in bought.items():
+        rows = after[identity]
+        assert len(rows) == 4
+        assert rows.keys() == before[identity].keys()
+        changed = {hour for hour in rows if rows[hour][0] != before[identity][hour][0]}
+        assert changed == {settled}
+        for hour, (state, _) in rows.items():
+            assert state == float(recorded.stored(source, hour, hour + HOUR))
+        assert rows[START] == before[identity][START]
+        assert_sums(rows)
 
 
 @pytest.mark.freeze_time(START)
