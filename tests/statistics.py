@@ -67,9 +67,16 @@ class Recorded:
         direction = METERS.get(source, METERS[GRID])[0].upper()
         return simulator.stored_cost(owner, start, end, direction)
 
+    async def everything(self) -> Mapping[str, Rows]:
+        """Return all rows of all our statistics."""
+        return {one: await self._rows(one) for one in await self.names()}
+
     async def rows(self, source: str, kind: str = "cost") -> Rows:
         """Return state and sum of all rows of a statistic."""
-        statistic = self.id(source, kind)
+        return await self._rows(self.id(source, kind))
+
+    async def _rows(self, statistic: str) -> Rows:
+        """Return state and sum of all rows of a statistic."""
         found = await get_instance(self.home.hass).async_add_executor_job(
             statistics_during_period,
             self.home.hass,

@@ -24,9 +24,10 @@ pytestmark = pytest.mark.freeze_time(START)
 
 
 @pytest.fixture
-def recorder_config() -> dict[str, Any]:
-    """Record the sources alone, which is quicker."""
-    return {"include": {"entities": list(METERS)}}
+def recorder_config(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Record the sources alone, which is quicker, unless a test wants more."""
+    wanted: dict[str, Any] = getattr(request, "param", {"entities": list(METERS)})
+    return {"include": wanted}
 
 
 def _preferences(sources: Sequence[dict[str, Any]], devices: Sequence[str] = ()) -> Any:
@@ -76,6 +77,14 @@ class House:
         assert found
         return found
 
+    async def enable(self, *sensors: str) -> None:
+        """Enable sensors that are not by default."""
+        registry = er.async_get(self.hass)
+        for sensor in sensors:
+            registry.async_update_entity(sensor, disabled_by=None)
+        await self.hass.config_entries.async_reload(self.entry.entry_id)
+        await self.hass.async_block_till_done(wait_background_tasks=True)
+
 
 @pytest.fixture
 async def house(home: Home) -> House:
@@ -119,11 +128,64 @@ async def test_dashboard_takes_our_statistics(house: House) -> None:
         assert house.said(Issue.CURRENCY) is None
 
 
+@pytest.mark.parametrize("recorder_config", [{"domains": ["sensor"]}], indirect=True)
+async def test_dashboard_takes_our_sensors(home: Home, house: House) -> None:
+    """Its validation finds nothing wrong with totals, prices and daily sensors.
+
+    Of the daily ones we say what is better.
+    """
+    totals = {
+        "stat_cost": house.sensor("cost_total", GRID),
+        "stat_compensation": house.sensor("cost_total", SOLD),
+    }
+    await house.enable(*totals.values())
+    await home.live(START + timedelta(minutes=80), usage)
+    # What the set-up of the component leaves, which needs the frontend.
+    house.hass.data["energy"] = {"cost_sensors": {}}
+    prices = {
+        "stat_cost": None,
+        "entity_energy_price": house.sensor("price"),
+        "stat_compensation": None,
+        "entity_energy_price_export": house.sensor("export_price"),
+    }
+    daily = {
+        "stat_energy_from": house.sensor("energy_today", GRID),
+        "stat_cost": house.sensor("cost_today", GRID),
+        "stat_energy_to": house.sensor("energy_this_month", SOLD),
+        "stat_compensation": house.sensor("cost_this_month", SOLD),
+    }
+    device = house.sensor("energy_today", PUMP)
+    for source, devices, is_daily in (
+        (totals, [PUMP], False),
+        (prices, [PUMP], False),
+        (daily, [device], True),
+    ):
+        await house.show([grid(house, **source)], devices)
+        found = (await async_validate(house.hass)).as_dict()
+        assert found["energy_sources"] == [[]]
+        assert found["device_consumption"] == [[]]
+        said = house.said(Issue.DASHBOARD_SENSOR)
+        assert (said is not None) is is_daily
+        assert house.said(Issue.DASHBOARD_COST, GRID) is None
+        assert house.said(Issue.DASHBOARD_COST, SOLD) is None
+    assert said is not None
+    for sensor in (*daily.values(), device):
+        assert f"* {sensor} → " in said["sensors"]
+
+
 async def test_validation_knows_what_is_wrong(house: House) -> None:
     """A statistic that is not there is found: the test above says something."""
     await house.show([grid(house, stat_cost="flatpeak:nothing")])
     ((found,),) = (await async_validate(house.hass)).as_dict()["energy_sources"]
     assert found["type"] == "statistics_not_defined"
+    # A sensor that is neither recorded nor enabled is found, too.
+    await house.show([grid(house, stat_cost=house.sensor("cost_total", GRID))])
+    (several,) = (await async_validate(house.hass)).as_dict()["energy_sources"]
+    assert {one["type"] for one in several} == {
+        "statistics_not_defined",
+        "recorder_untracked",
+        "entity_not_defined",
+    }
 
 
 async def test_grid_without_a_cost(house: House) -> None:

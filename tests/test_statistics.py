@@ -19,6 +19,7 @@ from homeassistant.components.recorder.models import (
 from homeassistant.components.recorder.statistics import async_add_external_statistics
 from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.helpers.recorder import get_instance
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.recorder.common import (
@@ -93,6 +94,43 @@ def asked(home: Home) -> Iterator[list[str]]:
 def changes(statements: Sequence[str]) -> list[str]:
     """Return the statements that change rows."""
     return [one for one in statements if not one.startswith("SELECT")]
+
+
+@pytest.mark.freeze_time(datetime(2026, 11, 10, 17, 30, tzinfo=UTC))
+async def test_scenario_29_a_home_that_begins_again_in_the_middle_of_an_hour(
+    home: Home,
+) -> None:
+    """Kathmandu's midnight is at a quarter past: the row keeps what was before it.
+
+    What the new books hold of that hour is a part of it, for each series.
+    """
+    location = home.simulator.add_location(
+        ACCOUNT, tariff="dynamic", timezone="Asia/Kathmandu", currency="EUR"
+    )
+    for source in METERS:
+        home.add_sensor(source)
+    first = home.add_entry(location, METERS, window=15)
+    await home.set_up(first)
+    await home.live(dt_util.utcnow() + 160 * MINUTE, usage)
+    recorded = Recorded(home, location)
+    before = await recorded.everything()
+    midnight = datetime(2026, 11, 10, 18, 15, tzinfo=UTC)
+    hour = midnight.replace(minute=0)
+    used = sum(usage(hour + n * 5 * MINUTE)[GRID] for n in range(12))
+    energy = before[recorded.id(GRID, "energy")]
+    assert energy[hour][0] == pytest.approx(used, abs=1e-6)
+
+    await home.hass.config_entries.async_remove(first.entry_id)
+    again = home.add_entry(location, METERS, window=15)
+    await home.set_up(again)
+    await home.live(dt_util.utcnow() + 70 * MINUTE, usage)
+    book = again.runtime_data.ledger.book
+    assert book.first(recorded.key(GRID)).start == midnight
+    after = await recorded.everything()
+    for identity, rows in before.items():
+        assert {**after[identity], **rows} == after[identity]
+        assert len(after[identity]) > len(rows)
+        assert_sums(after[identity])
 
 
 @pytest.mark.parametrize("variant", ["order=ascending", "export_sign=negative"])
@@ -183,25 +221,33 @@ async def test_scenario_25_an_hour_is_inserted_later(home: Home) -> None:
 
 @pytest.mark.freeze_time(START)
 async def test_settled_prices_change_their_hours_alone(home: Home) -> None:
-    """The nightly look takes them over; no other hour's own value moves."""
-    _, recorded = await set_up(home, GRID)
-    await home.live(START + 4 * HOUR + 10 * MINUTE, grid_usage)
-    before = await recorded.rows(GRID)
-    energy = await recorded.rows(GRID, "energy")
+    """The nightly look takes them over; no other row of any series moves.
+
+    The later sums of the costs that changed do, by as much.
+    """
+    _, recorded = await set_up(home, *METERS)
+    await home.live(START + 4 * HOUR + 10 * MINUTE, usage)
+    before = await recorded.everything()
     settled = START + HOUR
     home.simulator.settle(
         recorded.location, settled, settled + HOUR, change=Decimal("0.1")
     )
     await home.go_to(datetime(2026, 11, 11, 0, 12, tzinfo=UTC))
-    after = await recorded.rows(GRID)
-    assert list(after) == list(before)
-    changed = [start for start in before if before[start][0] != after[start][0]]
-    assert changed == [settled]
-    for start, (state, _) in after.items():
-        assert state == float(recorded.stored(GRID, start, start + HOUR))
-    assert after[START] == before[START]
-    assert_sums(after)
-    assert await recorded.rows(GRID, "energy") == energy
+    after = await recorded.everything()
+    assert len(after) == 3 * len(METERS)
+    bought = {recorded.id(GRID): GRID, recorded.id(PUMP): PUMP}
+    for identity in before.keys() - bought.keys():
+        assert after[identity] == before[identity]
+    for identity, source in bought.items():
+        rows = after[identity]
+        assert len(rows) == 4
+        assert rows.keys() == before[identity].keys()
+        changed = {hour for hour in rows if rows[hour][0] != before[identity][hour][0]}
+        assert changed == {settled}
+        for hour, (state, _) in rows.items():
+            assert state == float(recorded.stored(source, hour, hour + HOUR))
+        assert rows[START] == before[identity][START]
+        assert_sums(rows)
 
 
 @pytest.mark.freeze_time(START)

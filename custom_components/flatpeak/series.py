@@ -94,7 +94,8 @@ def all_series(
         statistic_id(location_id, meter.key, "carbon"),
         f"{meter.title} \N{EN DASH} carbon (FlatPeak)",
         UnitOfMass.GRAMS,
-        {hour: one.carbon for hour, one in found.items()},
+        # Reports do not tell it: what a row has from an answer stays.
+        {h: one.carbon for h, one in found.items() if one.carbon is not None},
         MassConverter.UNIT_CLASS,
     )
     has_carbon = carbon.id in known or any(one.carbon for one in found.values())

@@ -29,10 +29,27 @@ from sqlalchemy.exc import SQLAlchemyError
 from .const import DIRECTION_EXPORT, DOMAIN
 from .journal import Journal
 from .ledger import Ledger
-from .metering import PricedWindow, Span, SumRow, exact, hours, rewritten
+from .metering import (
+    PricedWindow,
+    Span,
+    SumRow,
+    exact,
+    hours,
+    local_date,
+    rewritten,
+)
 from .meters import Meter
 from .review import TRAILING
-from .series import UNITS, Basis, Hourly, Known, Series, all_series
+from .series import (
+    MWH_PER_KWH,
+    UNITS,
+    Basis,
+    Hourly,
+    Known,
+    Series,
+    all_series,
+    statistic_id,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -147,8 +164,11 @@ class HourlyStatistics:
             if known and not present.keys() >= set(known.series):
                 # Somebody has deleted one; the book has what was in it.
                 return self._plan(meter, journal, until, None)
+            left = self._left(meter.key, lines, found.complete)
             wanted = {
-                h: one for h, one in found.complete.items() if first and h >= first
+                h: one
+                for h, one in found.complete.items()
+                if first and h >= first and h != left
             }
             everything = all_series(self._location_id, meter, basis, wanted, present)
             writes = self._writes(everything, present)
@@ -163,6 +183,22 @@ class HourlyStatistics:
             writes=writes,
             series=series,
         )
+
+    def _left(
+        self, key: str, lines: Sequence[PricedWindow], found: Hourly
+    ) -> datetime | None:
+        """Return the hour whose row stays: it holds more than the book. Blocking.
+
+        A book begins at a midnight. Where that is in the middle of an hour, only the
+        row has what an earlier life of the meter recorded before it.
+        """
+        hour, zone = next(iter(found), None), self._ledger.zone
+        if hour is None or local_date(hour, zone) >= local_date(lines[0].start, zone):
+            return None
+        energy = statistic_id(self._location_id, key, "energy")
+        rows = self._rows(energy, hour, hour + timedelta(hours=1))
+        held = max((row.get("state") or 0 for row in rows), default=0)
+        return hour if round(held * MWH_PER_KWH) > found[hour].mwh else None
 
     def _waiting(
         self, key: str, journal: Journal, lines: Iterable[PricedWindow]
