@@ -10,7 +10,7 @@ import re
 from typing import Any
 from unittest.mock import Mock
 
-from homeassistant.config_entries import ConfigEntryDisabler
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
@@ -679,6 +679,28 @@ async def test_a_disabled_home_asks_nothing(
     assert not issue_registry.issues
     await entries.async_set_disabled_by(entry.entry_id, None)
     assert await show()
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_a_home_that_could_not_start_asks_nothing(
+    home: Home, issue_registry: ir.IssueRegistry, *, removed: bool
+) -> None:
+    """Also one that is disabled or removed while its set-up is tried again."""
+    entry = home.add_entry(home.simulator.add_location(ACCOUNT), {})
+    await home.set_up(entry)
+    home.simulator.disable_account(ACCOUNT)
+    await home.go_to(BEGIN + timedelta(hours=7))
+    entry.runtime_data._publish()
+    identity = issue_id(entry.entry_id, Issue.ACCOUNT_DISABLED)
+    entries = home.hass.config_entries
+    await entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert issue_registry.async_get_issue(DOMAIN, identity)
+    if removed:
+        await entries.async_remove(entry.entry_id)
+    else:
+        await entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
+    assert not issue_registry.issues
 
 
 async def test_a_removed_meter_asks_nothing(

@@ -11,7 +11,7 @@ from .const import DOMAIN
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
 from .dashboard import async_follow_dashboard
 from .devices import async_remove_stale_devices, is_needed
-from .issues import async_delete_issues
+from .issues import async_clear_disabled, async_delete_issues
 from .ledger import Ledger
 from .past_file import job_path
 from .services import async_setup_services
@@ -36,6 +36,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
             )
 
     await async_follow_dashboard(hass, changed)
+    async_clear_disabled(hass)
     return True
 
 
@@ -62,15 +63,8 @@ async def _async_reload(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> None
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> bool:
-    """Unload a location; what is under way is looked up after the next start.
-
-    Nobody can act on the repairs of a disabled one. A reload keeps them: what is
-    ignored stays ignored.
-    """
-    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
-    if unloaded and entry.disabled_by:
-        async_delete_issues(hass, entry)
-    return unloaded
+    """Unload a location; what is under way is looked up after the next start."""
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> None:

@@ -3,9 +3,14 @@
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import (
+    SIGNAL_CONFIG_ENTRY_CHANGED,
+    ConfigEntry,
+    ConfigEntryChange,
+)
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 from homeassistant.loader import async_get_loaded_integration
 
 from .const import DOMAIN
@@ -132,6 +137,22 @@ def async_forget_meters(
             continue
         if about["meter"] not in {LOCATION, *meters}:
             ir.async_delete_issue(hass, DOMAIN, identity)
+
+
+@callback
+def async_clear_disabled(hass: HomeAssistant) -> None:
+    """Clear the repairs of each entry that is disabled: nobody can act on them.
+
+    One that waits for its set-up is not unloaded. A reload keeps them: what is
+    ignored stays ignored.
+    """
+
+    @callback
+    def changed(_change: ConfigEntryChange, entry: ConfigEntry) -> None:
+        if entry.domain == DOMAIN and entry.disabled_by:
+            async_delete_issues(hass, entry)
+
+    async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, changed)
 
 
 @callback
