@@ -243,6 +243,41 @@ async def test_an_outage_is_logged_once(
     assert said() == [begin, "FlatPeak answers again"]
 
 
+@pytest.mark.freeze_time(MORNING)
+async def test_a_home_that_waits_says_what_another_one_was_told(
+    home: Home, location: str
+) -> None:
+    """They share an account's pause: its reason is known to both, without gaps."""
+    await set_up(home, location)
+    cabin = await set_up(home, home.simulator.add_location(ACCOUNT), {})
+    home.simulator.offline = True
+    await home.live(MORNING + 3 * SLOT, use)
+    await coordinator_of(cabin).async_refresh()
+    told = str(coordinator_of(cabin).last_exception)
+    assert told.startswith("FlatPeak cannot be reached (")
+    assert "{detail}" not in told
+
+
+@pytest.mark.freeze_time(MORNING)
+async def test_an_account_that_is_switched_off_is_logged_once(
+    home: Home, location: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing can be asked then either: when that begins, and when it is over."""
+    caplog.set_level(logging.INFO, "custom_components.flatpeak.pace")
+    await set_up(home, location)
+    home.simulator.disable_account(ACCOUNT)
+    await home.live(MORNING + 4 * SLOT, use)
+    home.simulator.disable_account(ACCOUNT, disabled=False)
+    await home.live(MORNING + 16 * SLOT, use)
+    begin, end = (
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "custom_components.flatpeak.pace"
+    )
+    assert begin.startswith("FlatPeak cannot be used at the moment: ")
+    assert end == "FlatPeak answers again"
+
+
 @pytest.mark.parametrize(
     ("price", "power", "rate"),
     [

@@ -243,13 +243,12 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     async def _async_poll(self) -> None:
         """Ask for what is due. Raises UpdateFailed and ConfigEntryAuthFailed."""
         now = dt_util.utcnow()
-        if self.data is not None and (wait := self.pace.wait):
-            error = self.pace.last_error
+        if self.data is not None and (why := self.pace.why):
             raise UpdateFailed(
                 translation_domain=DOMAIN,
-                translation_key=error_key(error) if error else "cannot_connect",
-                translation_placeholders=placeholders(error) if error else None,
-                retry_after=wait.total_seconds(),
+                translation_key=error_key(why),
+                translation_placeholders=placeholders(why),
+                retry_after=self.pace.wait.total_seconds(),
             )
         former = self.ledger.journal.facts.name
         try:

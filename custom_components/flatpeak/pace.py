@@ -35,6 +35,7 @@ class Backoff:
     """How long an account waits with everything, for all its locations."""
 
     until: datetime | None = None
+    why: FlatPeakError | None = None  # what was said last of all of it
     failures: int = 0
     disabled: bool = False  # FlatPeak says so
     enabled: datetime | None = None  # when FlatPeak last took that back
@@ -102,6 +103,11 @@ class Pace:
         until = self._backoff.until
         return max(until - self._utcnow(), timedelta(0)) if until else timedelta(0)
 
+    @property
+    def why(self) -> FlatPeakError | None:
+        """Return why everything has to wait, whichever home was told; else None."""
+        return self._backoff.why if self.wait else None
+
     def refuses(self, owner: str) -> bool:
         """Return whether FlatPeak did not let us use an owner when last asked."""
         return owner in self._refused
@@ -148,10 +154,10 @@ class Pace:
         Named is an owner that turned out to be ours to use.
         """
         now = self._utcnow()
-        if self._backoff.trouble:
+        if self._backoff.why:
             _LOGGER.info("FlatPeak answers again")
         self._backoff.failures = 0
-        self._backoff.until = None
+        self._backoff.until = self._backoff.why = None
         self._mend(self._backoff.trouble)
         if self._backoff.disabled:
             self._backoff.mended = self._backoff.enabled = now
@@ -205,12 +211,12 @@ class Pace:
                 self._refused[owner] = self._noted(self._refused.get(owner), error)
                 self._pauses[owner] = now + LONGEST_PAUSE
             case FlatPeakAccountDisabledError():
+                self._wait_for(error)
                 self._backoff.disabled = True
                 self._backoff.until = now + LONGEST_PAUSE
             case _:
+                self._wait_for(error)
                 before = self._backoff.trouble
-                if before is None:
-                    _LOGGER.info("FlatPeak cannot be used at the moment: %s", error)
                 since = before.since if before else now
                 self._backoff.trouble = Trouble(error=error, since=since)
                 longer = SHORTEST_PAUSE * 2 ** min(self._backoff.failures, 10)
@@ -218,6 +224,12 @@ class Pace:
                 pause = max(min(longer, LONGEST_PAUSE), asked)
                 self._backoff.until = now + pause
                 self._backoff.failures += 1
+
+    def _wait_for(self, error: FlatPeakError) -> None:
+        """Note why nothing can be asked, and say so once."""
+        if self._backoff.why is None:
+            _LOGGER.info("FlatPeak cannot be used at the moment: %s", error)
+        self._backoff.why = error
 
     def _noted(self, before: Trouble | None, error: FlatPeakError) -> Trouble:
         """Return a trouble, which lasts as long as FlatPeak says the same."""
