@@ -1,9 +1,13 @@
-"""What the pages point to is there."""
+"""What the pages point to is there, and what they name is what people see."""
 
+from collections.abc import Iterator
+import json
 from pathlib import Path
 import re
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -12,6 +16,11 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ANCHOR = re.compile(r"<a id=\"([^\"]+)\">")
+COMPONENT = ROOT / "custom_components/flatpeak"
+FIGURE = re.compile(
+    r"\*((?:Cost|Energy|Carbon|Recorded by others)"
+    r" (?:today|yesterday|this \w+|last \w+|total))\*"
+)
 # What Home Assistant's frontend knows, and what each redirect needs.
 MY = {
     "blueprint_import": {"blueprint_url"},
@@ -70,3 +79,55 @@ def test_every_page_is_listed() -> None:
     """The front page leads to all others, and fits on few screens."""
     assert {f"docs/{page.name}" for page in DOCS} <= set(_links(FRONT))
     assert len(FRONT.read_text().splitlines()) <= 120
+
+
+def _english() -> dict[str, Any]:
+    """Return the English texts."""
+    texts: dict[str, Any] = json.loads((COMPONENT / "translations/en.json").read_text())
+    return texts
+
+
+def _names() -> set[str]:
+    """Return the names of all entities."""
+    kinds = _english()["entity"].values()
+    return {entity["name"] for entities in kinds for entity in entities.values()}
+
+
+def _labels(texts: dict[str, Any]) -> Iterator[str]:
+    """Return the labels of all fields in some flows."""
+    for key, value in texts.items():
+        if key == "data":
+            yield from value.values()
+        elif isinstance(value, dict):
+            yield from _labels(value)
+
+
+def test_every_entity_is_described() -> None:
+    """The page about the sensors has each by its name."""
+    page = (ROOT / "docs/sensors.md").read_text()
+    assert not [name for name in _names() if name not in page]
+
+
+@pytest.mark.parametrize("page", [FRONT, *DOCS], ids=lambda page: page.name)
+def test_sensors_that_are_named_exist(page: Path) -> None:
+    """No page sends people to a sensor that there is not."""
+    text = page.read_text().replace("\n", " ")
+    assert set(FIGURE.findall(text)) <= _names()
+
+
+def test_every_field_is_described() -> None:
+    """The page about the set-up has each by its label; the past has its own page."""
+    pages = ("setup.md", "history.md", "energy-dashboard.md")
+    text = "".join((ROOT / "docs" / page).read_text() for page in pages)
+    english = _english()
+    flows = (english[part] for part in ("config", "config_subentries", "options"))
+    labels = {label.casefold() for flow in flows for label in _labels(flow)}
+    shown = " ".join(text.casefold().split())
+    assert not [label for label in labels if label not in shown]
+
+
+def test_every_parameter_is_described() -> None:
+    """The page about the past has each of the action's."""
+    page = (ROOT / "docs/history.md").read_text()
+    [action] = load_yaml_dict(str(COMPONENT / "services.yaml")).values()
+    assert not [field for field in action["fields"] if f"| `{field}` |" not in page]

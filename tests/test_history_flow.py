@@ -7,7 +7,7 @@ from unittest.mock import Mock
 from homeassistant.config_entries import SOURCE_USER, ConfigEntry, FlowType
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 import pytest
@@ -252,6 +252,25 @@ async def call(home: Home, entry: ConfigEntry, **data: Any) -> Any:
     )
 
 
+async def test_action_with_a_full_disk(
+    home: Home, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails, and does not promise to try again by itself."""
+    full = OSError("No space left on device")
+    monkeypatch.setattr("homeassistant.util.file.AtomicWriter", Mock(side_effect=full))
+    with pytest.raises(HomeAssistantError) as error:
+        await call(home, entry)
+    assert error.value.translation_key == "past_not_written"
+    assert not coordinator(entry).backfill.is_running
+
+
+async def test_no_meters_named(home: Home, entry: MockConfigEntry) -> None:
+    """An empty list, as the form can send it, means all meters as well."""
+    every = await call(home, entry, preview=True)
+    assert len(every["meters"]) > 1
+    assert await call(home, entry, meters=[], preview=True) == every
+
+
 async def test_action(home: Home, entry: MockConfigEntry) -> None:
     """It previews, and begins; the answer is the same."""
     (grid,) = (k for k, m in coordinator(entry).meters.items() if m.source == GRID)
@@ -294,6 +313,7 @@ async def test_action(home: Home, entry: MockConfigEntry) -> None:
     [
         ({"meters": ["nothing"]}, "not_a_meter"),
         ({"start": "2024-11-10"}, "too_long_ago"),
+        ({"start": "2026-11-11"}, "not_past"),
     ],
 )
 async def test_action_refused(

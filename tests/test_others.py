@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from homeassistant.config_entries import ConfigSubentry
+from homeassistant.helpers import entity_registry as er
 import pytest
 
 from custom_components.flatpeak.const import DIRECTION_EXPORT, DIRECTION_IMPORT
@@ -372,3 +373,17 @@ async def test_unpriced_records_of_others(home: Home) -> None:
     await home.live(AFTERNOON + HOUR, lambda start: {GRID: use(start)[GRID]})
     assert home.value("cost_today") == house.own("cost_today")
     assert home.state("cost_today").attributes["others"] is None
+
+
+async def test_the_total_of_all_time_says_so_too(home: Home) -> None:
+    """What others recorded is a part of it as of all other totals."""
+    house = House(home)
+    await house.set_up(GRID)
+    registry = er.async_get(home.hass)
+    for entity in er.async_entries_for_config_entry(registry, house.entry.entry_id):
+        registry.async_update_entity(entity.entity_id, disabled_by=None)
+    await house.restart()
+    await home.live(NOON + HOUR, lambda start: {GRID: use(start)[GRID]})
+    house.record(MIDNIGHT + HOUR, 500)
+    await home.go_to(AFTERNOON)
+    assert house.others("cost_total") == house.cost(MONTH)

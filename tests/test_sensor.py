@@ -139,7 +139,11 @@ METER = {
     **LONG,
     **OUTBOX,
     "measured_share": Expected(
-        name="Measured share", state_class=MEASUREMENT, unit="%", enabled=False
+        name="Measured share",
+        state_class=MEASUREMENT,
+        unit="%",
+        enabled=False,
+        diagnostic=True,
     ),
     "last_error": replace(LAST_ERROR, enabled=False),
 }
@@ -149,7 +153,7 @@ REPORT_ONLY = {
         name="Export price", state_class=MEASUREMENT, unit="GBP/kWh"
     ),
     "tariff_status": Expected(
-        name="Tariff status", device_class=SensorDeviceClass.ENUM
+        name="Tariff status", device_class=SensorDeviceClass.ENUM, diagnostic=True
     ),
     "last_error": LAST_ERROR,
     **PERIODS,
@@ -481,6 +485,8 @@ async def test_counted_since(home: Home, entry: MockConfigEntry) -> None:
     grid = keys(entry)[GRID]
     assert home.state("cost_this_month", grid).attributes["since"] == TODAY
     assert "since" not in home.state("cost_today", grid).attributes
+    await enable_all(home, entry)
+    assert home.state("cost_total", grid).attributes["since"] == TODAY
     assert "since" not in home.state("current_cost", grid).attributes
     assert "since" not in home.state("price").attributes
 

@@ -1,6 +1,7 @@
 """What all entities have in common."""
 
 from collections.abc import Iterable
+from typing import override
 
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
@@ -46,6 +47,7 @@ class FlatPeakEntity(CoordinatorEntity[FlatPeakCoordinator]):
         )
 
     @property
+    @override
     def available(self) -> bool:
         """Return True once there are books: an outage does not make them wrong."""
         return self.coordinator.data is not None

@@ -5,7 +5,6 @@ from datetime import date, timedelta
 from typing import Any
 
 from homeassistant.config_entries import (
-    ConfigEntry,
     ConfigEntryState,
     ConfigFlowResult,
     FlowType,
@@ -194,7 +193,7 @@ class HistorySteps(OptionsFlow):
 
 
 async def async_offer_history(
-    hass: HomeAssistant, entry: ConfigEntry, result: ConfigFlowResult
+    hass: HomeAssistant, entry: FlatPeakConfigEntry, result: ConfigFlowResult
 ) -> ConfigFlowResult:
     """Let the flow that has created an entry go on with the offer of its past.
 

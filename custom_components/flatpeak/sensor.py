@@ -184,6 +184,7 @@ METER_SENSORS = (
     FlatPeakSensorEntityDescription(
         key="measured_share",
         translation_key="measured_share",
+        entity_category=EntityCategory.DIAGNOSTIC,
         native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
@@ -226,6 +227,7 @@ LOCATION_SENSORS = (
         key="tariff_status",
         translation_key="tariff_status",
         device_class=SensorDeviceClass.ENUM,
+        entity_category=EntityCategory.DIAGNOSTIC,
         options=TARIFF_STATUSES,
         value_fn=lambda snapshot, _: _tariff_status(snapshot.tariff_status),
     ),
@@ -369,12 +371,14 @@ class FlatPeakSensor(FlatPeakEntity, SensorEntity):
     def extra_state_attributes(self) -> dict[str, Any] | None:
         """Say since when we count, and how much of it others recorded.
 
-        That is said where there is such a thing.
+        That is said where there is such a thing. A total of all time has no beginning
+        but ours.
         """
-        attributes: dict[str, Any] = {}
-        if (begins := self._begins) is None:
+        if self.entity_description.total_fn is None:
             return None
-        if (since := self._figures.since) and since > begins:
+        attributes: dict[str, Any] = {}
+        begins, since = self._begins, self._figures.since
+        if since and (begins is None or since > begins):
             attributes["since"] = since.isoformat()
         if not self.meter and (total := self._total_of(self.coordinator.data.others)):
             attributes["others"] = None if total.money is None else float(total.money)

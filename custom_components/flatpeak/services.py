@@ -10,7 +10,7 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import (
     config_validation as cv,
     device_registry as dr,
@@ -25,7 +25,7 @@ from .backfill import Preview
 from .const import DOMAIN
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
 from .history import earliest_start
-from .metering import day_start
+from .metering import day_start, local_date
 
 SERVICE_BACKFILL = "backfill"
 ATTR_METERS, ATTR_START, ATTR_PREVIEW = "meters", "start", "preview"
@@ -63,16 +63,28 @@ async def _async_backfill(call: ServiceCall) -> ServiceResponse:
     meters = _meters(call, coordinator)
     start = _start(coordinator, call.data.get(ATTR_START))
     previews = await coordinator.backfill.async_preview(meters, start)
-    if not call.data[ATTR_PREVIEW] and not await coordinator.async_fetch_past(
-        meters, start
-    ):
-        raise ServiceValidationError(
-            translation_domain=DOMAIN, translation_key="backfill_running"
-        )
+    if not call.data[ATTR_PREVIEW]:
+        await _async_begin(coordinator, meters, start)
     return {
         "started": not call.data[ATTR_PREVIEW],
         "meters": [_described(coordinator, each) for each in previews],
     }
+
+
+async def _async_begin(
+    coordinator: FlatPeakCoordinator, meters: list[str], start: datetime | None
+) -> None:
+    """Begin to fetch the past, or say why not: nothing tries again by itself."""
+    try:
+        has_begun = await coordinator.async_fetch_past(meters, start)
+    except HomeAssistantError as error:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN, translation_key="past_not_written"
+        ) from error
+    if not has_begun:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="backfill_running"
+        )
 
 
 def _meters(call: ServiceCall, coordinator: FlatPeakCoordinator) -> list[str]:
@@ -80,7 +92,7 @@ def _meters(call: ServiceCall, coordinator: FlatPeakCoordinator) -> list[str]:
 
     A meter is named by its device.
     """
-    if ATTR_METERS not in call.data:
+    if not call.data.get(ATTR_METERS):
         return list(coordinator.meters)
     registry = dr.async_get(call.hass)
     known = {
@@ -105,8 +117,13 @@ def _start(coordinator: FlatPeakCoordinator, day: date | None) -> datetime | Non
     """Return the first instant of a local day, None for the usual one."""
     if day is None:
         return None
-    start = day_start(day, coordinator.ledger.zone)
-    if start < earliest_start(dt_util.utcnow(), coordinator.ledger.zone):
+    now, zone = dt_util.utcnow(), coordinator.ledger.zone
+    if day >= local_date(now, zone):
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="not_past"
+        )
+    start = day_start(day, zone)
+    if start < earliest_start(now, zone):
         raise ServiceValidationError(
             translation_domain=DOMAIN, translation_key="too_long_ago"
         )
