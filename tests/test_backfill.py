@@ -183,6 +183,29 @@ async def test_a_smaller_year(home: Home) -> None:
     assert len(lines(entry, next(iter(coord.meters)), MIDNIGHT)) == 365 * 23
 
 
+async def test_at_most_ten_thousand_records_in_an_upload(home: Home) -> None:
+    """What is more goes out in a second one, and nothing of it twice."""
+    assert await async_setup_component(home.hass, "sensor", {})
+    place = home.simulator.add_location(ACCOUNT, timezone="UTC")
+    long_ago = MIDNIGHT - timedelta(days=440)
+    await add_past(home, [PUMP], long_ago - HOUR, MIDNIGHT)
+    entry = home.add_entry(place, {PUMP: METERS[PUMP]})
+    await home.set_up(entry)
+    await live(home, entry)
+    coord = coordinator(entry)
+    (key,) = coord.meters
+    (preview,) = await coord.backfill.async_preview([key], long_ago)
+    await coord.backfill.async_begin([key], long_ago)
+    await fetch(entry, home.freezer)
+    uploads = [len(upload.body) for upload in asked(home, BATCH)]
+    assert uploads == [10_000, 440 * 23 - 10_000]
+    assert preview.records == sum(uploads)
+    found = lines(entry, key, MIDNIGHT)
+    assert len(found) == sum(uploads)
+    assert all(one.money is not None for one in found)
+    assert_once(home)
+
+
 async def recorded(home: Home, entry: MockConfigEntry) -> dict[str, Rows]:
     """Return all rows of cost and energy."""
     found = Recorded(home, entry.data["location_id"])
