@@ -167,15 +167,21 @@ async def test_few_requests(home: Home, entry: MockConfigEntry) -> None:
     assert coordinator(entry).backfill.percent == 100
 
 
-async def test_a_smaller_year(home: Home) -> None:
-    """Reports are of 90 days at most, whatever there is in between."""
+async def long_past(home: Home, since: datetime) -> MockConfigEntry:
+    """Return a home with one appliance, whose hours the recorder has since then."""
     assert await async_setup_component(home.hass, "sensor", {})
     place = home.simulator.add_location(ACCOUNT, timezone="UTC")
-    long_ago = MIDNIGHT - timedelta(days=365)
-    await add_past(home, [PUMP], long_ago - HOUR, MIDNIGHT)
+    await add_past(home, [PUMP], since - HOUR, MIDNIGHT)
     entry = home.add_entry(place, {PUMP: METERS[PUMP]})
     await home.set_up(entry)
     await live(home, entry)
+    return entry
+
+
+async def test_a_smaller_year(home: Home) -> None:
+    """Reports are of 90 days at most, whatever there is in between."""
+    long_ago = MIDNIGHT - timedelta(days=365)
+    entry = await long_past(home, long_ago)
     before = len(home.simulator.requests)
     coord = coordinator(entry)
     await coord.backfill.async_begin(coord.meters, long_ago)
@@ -188,13 +194,8 @@ async def test_a_smaller_year(home: Home) -> None:
 
 async def test_at_most_ten_thousand_records_in_an_upload(home: Home) -> None:
     """What is more goes out in a second one, and nothing of it twice."""
-    assert await async_setup_component(home.hass, "sensor", {})
-    place = home.simulator.add_location(ACCOUNT, timezone="UTC")
     long_ago = MIDNIGHT - timedelta(days=440)
-    await add_past(home, [PUMP], long_ago - HOUR, MIDNIGHT)
-    entry = home.add_entry(place, {PUMP: METERS[PUMP]})
-    await home.set_up(entry)
-    await live(home, entry)
+    entry = await long_past(home, long_ago)
     coord = coordinator(entry)
     (key,) = coord.meters
     (preview,) = await coord.backfill.async_preview([key], long_ago)

@@ -215,32 +215,33 @@ async def test_nothing_is_logged_in_good_times(
     assert location not in trouble()[0]
 
 
+def said(caplog: pytest.LogCaptureFixture, logger: str) -> list[str]:
+    """Return what was logged from INFO on, by a logger and those below it."""
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith(logger) and record.levelno >= logging.INFO
+    ]
+
+
 @pytest.mark.freeze_time(MORNING)
 async def test_an_outage_is_logged_once(
     home: Home, location: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One that no poll meets as well: when it begins, and when it is over."""
-    caplog.set_level(logging.INFO, "custom_components.flatpeak")
+    logger = "custom_components.flatpeak"
+    caplog.set_level(logging.INFO, logger)
     await set_up(home, location)
-
-    def said() -> list[str]:
-        return [
-            record.getMessage()
-            for record in caplog.records
-            if record.name.startswith("custom_components.flatpeak")
-            and record.levelno >= logging.INFO
-        ]
-
     await home.live(MORNING + 2 * SLOT, use)
-    assert said() == []
+    assert said(caplog, logger) == []
     home.simulator.offline = True
     await home.live(MORNING + 8 * SLOT, use)
-    [begin] = said()
+    [begin] = said(caplog, logger)
     assert "cannot be used" in begin
     assert location not in begin
     home.simulator.offline = False
     await home.live(MORNING + 14 * SLOT, use)
-    assert said() == [begin, "FlatPeak answers again"]
+    assert said(caplog, logger) == [begin, "FlatPeak answers again"]
 
 
 @pytest.mark.freeze_time(MORNING)
@@ -263,17 +264,14 @@ async def test_an_account_that_is_switched_off_is_logged_once(
     home: Home, location: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing can be asked then either: when that begins, and when it is over."""
-    caplog.set_level(logging.INFO, "custom_components.flatpeak.pace")
+    logger = "custom_components.flatpeak.pace"
+    caplog.set_level(logging.INFO, logger)
     await set_up(home, location)
     home.simulator.disable_account(ACCOUNT)
     await home.live(MORNING + 4 * SLOT, use)
     home.simulator.disable_account(ACCOUNT, disabled=False)
     await home.live(MORNING + 16 * SLOT, use)
-    begin, end = (
-        record.getMessage()
-        for record in caplog.records
-        if record.name == "custom_components.flatpeak.pace"
-    )
+    begin, end = said(caplog, logger)
     assert begin.startswith("FlatPeak cannot be used at the moment: ")
     assert end == "FlatPeak answers again"
 

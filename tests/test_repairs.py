@@ -510,10 +510,8 @@ async def test_a_new_source_is_checked(
     assert (meter.source, meter.reporting) == (new, Reporting.HOURLY)
 
 
-async def test_a_net_meter_is_no_new_source(
-    home: Home, grid: MockConfigEntry, issue_registry: ir.IssueRegistry
-) -> None:
-    """The repair explains it, and takes another sensor; unloaded, it takes none."""
+async def test_a_net_meter_is_no_new_source(home: Home, grid: MockConfigEntry) -> None:
+    """The repair explains it, and takes another sensor."""
     home.hass.states.async_remove(PUMP)
     await home.go_to(BEGIN + timedelta(hours=25))
     grid.runtime_data._publish()
@@ -526,6 +524,21 @@ async def test_a_net_meter_is_no_new_source(
     )
     assert (result["type"], result["errors"]) == ("form", {"source": "net_meter"})
     assert suggested(result) == {"source": net, "reporting": "continuous"}
+    result = await submit(home, form, source=new, reporting="continuous")
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert grid.runtime_data.meters[key].source == new
+
+
+async def test_an_unloaded_home_takes_no_new_source(
+    home: Home, grid: MockConfigEntry
+) -> None:
+    """An open form ends when its home is unloaded."""
+    home.hass.states.async_remove(PUMP)
+    await home.go_to(BEGIN + timedelta(hours=25))
+    grid.runtime_data._publish()
+    new, key = "sensor.new_pump", meter_key(grid)
+    home.add_sensor(new)
+    form = await open_issue(home, issue_id(grid.entry_id, Issue.SOURCE_MISSING, key))
     await home.hass.config_entries.async_unload(grid.entry_id)
     result = await submit(home, form, source=new, reporting="continuous")
     assert (result["type"], result["reason"]) == ("abort", "entry_not_loaded")

@@ -214,6 +214,14 @@ async def test_net_meter(
     assert await async_runs_backwards(hass, "utility:grid") is net_too
 
 
+async def test_a_sensor_that_lost_its_class_is_no_net_meter(
+    hass: HomeAssistant,
+) -> None:
+    """It may do so between the form and the answer."""
+    hass.states.async_set("sensor.grid", "1")
+    assert not await async_runs_backwards(hass, "sensor.grid")
+
+
 async def test_own_sensors(hass: HomeAssistant) -> None:
     """What this integration computes is no meter of it."""
     registry = er.async_get(hass)

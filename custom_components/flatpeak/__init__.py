@@ -11,7 +11,7 @@ from .const import DOMAIN
 from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
 from .dashboard import async_follow_dashboard
 from .devices import async_remove_stale_devices, is_needed
-from .issues import async_clear_disabled, async_delete_issues
+from .issues import async_delete_issues, async_follow_disabled
 from .ledger import Ledger
 from .past_file import job_path
 from .services import async_setup_services
@@ -36,7 +36,7 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
             )
 
     await async_follow_dashboard(hass, changed)
-    async_clear_disabled(hass)
+    async_follow_disabled(hass)
     return True
 
 

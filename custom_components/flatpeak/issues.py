@@ -140,11 +140,11 @@ def async_forget_meters(
 
 
 @callback
-def async_clear_disabled(hass: HomeAssistant) -> None:
-    """Clear the repairs of each entry that is disabled: nobody can act on them.
+def async_follow_disabled(hass: HomeAssistant) -> None:
+    """Clear an entry's repairs when it is disabled: nobody can act on them.
 
-    One that waits for its set-up is not unloaded. A reload keeps them: what is
-    ignored stays ignored.
+    Unloading is no sign of it: an entry that waits for its set-up is not unloaded, and
+    a reload keeps its repairs, so that what is ignored stays ignored.
     """
 
     @callback

@@ -35,7 +35,7 @@ class Backoff:
     """How long an account waits with everything, for all its locations."""
 
     until: datetime | None = None
-    why: FlatPeakError | None = None  # what was said last of all of it
+    why: FlatPeakError | None = None  # the last error that made all wait
     failures: int = 0
     disabled: bool = False  # FlatPeak says so
     enabled: datetime | None = None  # when FlatPeak last took that back

@@ -10,7 +10,7 @@ from .model import Reporting, Row, Source, SourceKind, Span
 GRACE = timedelta(minutes=15)
 HOURLY_GRACE = timedelta(minutes=65)  # the next report of a meter that reports hourly
 LATE = timedelta(minutes=5)  # after its end, a row is written within seconds
-MINUTE = timedelta(minutes=1)
+ONE_RETURN = timedelta(minutes=1)  # within which it writes all that it missed
 
 
 def find_outages(
@@ -54,6 +54,7 @@ def past_runs(rows: Sequence[Row]) -> tuple[datetime, ...]:
         for late in _late(rows)
         if late[0].written
         and all(_is_copy(*pair) for pair in pairwise(late))
+        # The mean of a lone hour is of what was watched of it.
         and (len(late) > 1 or _register(late[0]) is not None)
     )
 
@@ -76,7 +77,7 @@ def _are_together(one: Row, two: Row) -> bool:
     """Return whether two rows were written by the same return."""
     if one.written is None or two.written is None or one.end != two.start:
         return False
-    return abs(two.written - one.written) < MINUTE
+    return abs(two.written - one.written) < ONE_RETURN
 
 
 def _is_copy(before: Row, row: Row) -> bool:
