@@ -253,6 +253,7 @@ async def test_a_home_that_waits_says_what_another_one_was_told(
     cabin = await set_up(home, home.simulator.add_location(ACCOUNT), {})
     home.simulator.offline = True
     await home.live(MORNING + 3 * SLOT, use)
+    home.simulator.offline = False  # nobody knows yet: it is not asked
     await coordinator_of(cabin).async_refresh()
     told = str(coordinator_of(cabin).last_exception)
     assert told.startswith("FlatPeak cannot be reached (")

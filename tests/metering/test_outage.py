@@ -186,6 +186,12 @@ def test_scenario_2_what_was_written_before_the_run_was_seen(
     assert spans == (Span(start=WATCHED, end=BACK),)
 
 
+def test_an_outage_over_the_first_row() -> None:
+    """Nothing is known of the time before it, but it was not watched after it."""
+    rows = written(rows_of([*[1000.0] * 5, 1001.0]), (at(0), at(5)))
+    assert find_outages(rows, None, [at(5)], SOURCE) == (Span(start=at(1), end=at(5)),)
+
+
 def test_each_run_has_its_outage() -> None:
     """Also where nothing was written to disk between them."""
     levels = [1000.0, 1000.1, *[1000.1] * 3, 1000.6, 1000.7, *[1000.7] * 3, 1001.2]
