@@ -6,14 +6,16 @@ goes out again only when a record that was certainly sent later is visible there
 is not.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Container, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
 from .api import CostItem, FlatPeakAuthenticationError, FlatPeakError
 from .batches import Batches
-from .exchange import Exchange, Key, Round, as_record, expected, key_of
+from .earlier import is_of_earlier_life, leave, ours_in, shared, take
+from .exchange import Exchange, Key, Round, as_record, key_of
 from .journal import LONGEST_LAG, Journal, MeterState, Queued, Status
 from .metering import (
     Finding,
@@ -59,6 +61,10 @@ class _Answer:
 
     findings: Mapping[Hashable, Finding[CostItem]]
     currency: str | None
+    items: Sequence[CostItem] = ()  # what an earlier life may have sent
+    agreed: Container[datetime] = ()  # starts of its records that are as we have them
+    # When all that shares energy with a record had ended, by its start.
+    ended: Mapping[datetime, datetime] = field(default_factory=dict)
 
     def of(self, item: Queued) -> Finding[CostItem]:
         """Return what it says of one record."""
@@ -101,6 +107,12 @@ class Lookups:
         """
         self._left = AT_ONCE
         due = [item for item in items if self._is_due(item, journal)]
+        earlier = {item.meter for item in due if is_of_earlier_life(item)}
+        due += [
+            item
+            for item in items
+            if item.meter in earlier and is_of_earlier_life(item) and item not in due
+        ]
         due.sort(key=key_of)
         for meter, group in groupby(due, key=lambda item: item.meter):
             state = journal.meters[meter]
@@ -146,6 +158,7 @@ class Lookups:
             return
         question = replace(question, items=items)
         answer = await self._ask(question, journal, self._witnesses(question))
+        items, answer = await self._adopt(question, answer, journal, result)
         if len(answer.findings) == 1 or not _is_total(items, answer):
             for item in items:
                 await self._conclude(item, answer, journal, result)
@@ -160,6 +173,52 @@ class Lookups:
                 answer = replace(answer, findings={item.window.start: missing})
             await self._conclude(item, answer, journal, result)
 
+    async def _adopt(
+        self, question: _Question, answer: _Answer, journal: Journal, result: Round
+    ) -> tuple[list[Queued], _Answer]:
+        """Adopt what an earlier life sent; return what is left to conclude.
+
+        All that shares energy is decided together, once all of it would be visible.
+        """
+        ended: dict[datetime, datetime] = {}
+        through: set[Key] = set()
+        earlier = [item for item in question.items if is_of_earlier_life(item)]
+        for part in shared(
+            earlier, answer.agreed, answer.items, journal, self._exchange
+        ):
+            ended |= {item.window.start: part.end for item in part.items}
+            if part.is_free and not part.goes_on:
+                continue
+            through |= {key_of(item) for item in part.items}
+            visible = not part.goes_on and self._would_be_visible(part.end, journal)
+            if visible and part.is_priced and not part.is_open:
+                take(part, self._exchange, answer.currency, result)
+                for item in part.items:
+                    self._turns.forget(key_of(item))
+                continue
+            for item in part.items:
+                await self._hold(
+                    item, answer.of(item), question.state, result, is_open=part.is_open
+                )
+        left = [item for item in question.items if key_of(item) not in through]
+        return left, replace(answer, ended=ended)
+
+    async def _hold(
+        self,
+        item: Queued,
+        finding: Finding[CostItem],
+        state: MeterState,
+        result: Round,
+        *,
+        is_open: bool = True,
+    ) -> None:
+        """Send nothing where something of ours may be; a day later leave it out."""
+        if is_open and self._now - item.window.end > RARELY:
+            self._turns.forget(key_of(item))
+            leave(item, result)
+        else:
+            await self._wait(item, finding, state, result)
+
     async def _ask(
         self,
         question: _Question,
@@ -169,6 +228,9 @@ class Lookups:
         """Return what one report says of records and witnesses."""
         state, items = question.state, question.items
         begins = items[0].window.start
+        if any(map(is_of_earlier_life, items)) and len(items) > 1:
+            # No window is longer, whatever an earlier life cut.
+            begins = begins.replace(minute=0, second=0, microsecond=0)
         ends = max(item.window.end for item in items)
         if witnesses:
             ends = max(ends, witnesses[-1].end)
@@ -192,9 +254,23 @@ class Lookups:
             lag=timedelta(seconds=journal.facts.lag),
             others=self._others(question, journal, begins, ends),
         )
+        by_start = {found.key: found for found in findings[: len(records)]}
+        earlier = [item for item in items if is_of_earlier_life(item)]
+        agreed = {
+            item.window.start
+            for item in earlier
+            if _agrees(item, by_start[item.window.start])
+        }
+        everything: defaultdict[Hashable | None, list[Finding[CostItem]]]
+        everything = defaultdict(list)
+        for found in findings:
+            everything[found.key].append(found)
+        period = Span(start=begins, end=ends)
         return _Answer(
-            findings={found.key: found for found in findings[: len(records)]},
+            findings=by_start,
             currency=report.currency_code,
+            items=ours_in(everything, earlier, agreed, state, period),
+            agreed=agreed,
         )
 
     def _others(
@@ -278,7 +354,7 @@ class Lookups:
             self._turns.forget(key)
             result.settle(item, self._exchange.nothing(item))
             return
-        if finding.kind in STORED or _is_of_another_life(item, finding, state):
+        if finding.kind in STORED:
             found = finding.items[0]
             self._learn_lag(item, result)
             if found.cost and self._is_certain(item, found):
@@ -294,7 +370,10 @@ class Lookups:
                     provisional = replace(line, origin=Origin.QUOTE)
                     result.booked.append((item.meter, provisional))
                 return
-        elif self._may_resend(item, finding, journal):
+        elif is_of_earlier_life(item) and finding.items:
+            await self._hold(item, finding, state, result)
+            return
+        elif self._may_resend(item, finding, answer, journal):
             self._turns.forget(key)
             result.change(_again(item))
             return
@@ -336,22 +415,35 @@ class Lookups:
             result.booked.append((item.meter, line))
 
     def _may_resend(
-        self, item: Queued, finding: Finding[CostItem], journal: Journal
+        self,
+        item: Queued,
+        finding: Finding[CostItem],
+        answer: _Answer,
+        journal: Journal,
     ) -> bool:
         """Return whether a record that is not there will not come any more."""
         lag = timedelta(seconds=journal.facts.lag)
         if self._batches.may_come(item, max(SURE, LAGS * lag)):
             return False
-        return finding.resend or self._never_sent(item, finding, journal)
+        return finding.resend or self._never_sent(item, finding, answer, journal)
 
     def _never_sent(
-        self, item: Queued, finding: Finding[CostItem], journal: Journal
+        self,
+        item: Queued,
+        finding: Finding[CostItem],
+        answer: _Answer,
+        journal: Journal,
     ) -> bool:
         """Return whether a record of another life would be visible by now."""
         if item.attempted is not None or finding.kind is not Kind.LATE:
             return False
+        end = answer.ended.get(item.window.start, item.window.end)
+        return self._would_be_visible(end, journal)
+
+    def _would_be_visible(self, end: datetime, journal: Journal) -> bool:
+        """Return whether what was sent at the end of a window can be seen by now."""
         lag = timedelta(seconds=journal.facts.lag)
-        return self._now - item.window.end > max(SURE, LAGS * lag)
+        return self._now - end > max(SURE, LAGS * lag)
 
     def _is_certain(self, item: Queued, found: CostItem) -> bool:
         """Return whether a record of a batch was read twice, and the same."""
@@ -390,17 +482,13 @@ def _given_up(item: Queued) -> Queued:
     return replace(item, status=status, batch=None)
 
 
-def _is_of_another_life(
-    item: Queued, finding: Finding[CostItem], state: MeterState
-) -> bool:
-    """Return whether an earlier life sent this window, with energy it knew better.
-
-    Of a gap that a restored database has, we only know the sum.
-    """
-    if item.attempted is not None or finding.kind is not Kind.ENERGY_DIFFERS:
-        return False
-    ours = expected(item.window, state).reference_id
-    return finding.items[0].record_reference_id == ours
+def _agrees(item: Queued, finding: Finding[CostItem]) -> bool:
+    """Return whether a record is there with the energy that we know."""
+    return finding.kind in STORED and any(
+        (found.start, found.end) == (item.window.start, item.window.end)
+        and abs(found.energy_wh - item.wh) <= TOLERANCE_WH
+        for found in finding.items[:1]
+    )
 
 
 def _is_old(item: Queued, lag: timedelta, now: datetime) -> bool:

@@ -194,7 +194,7 @@ def _take(
     unnamed = all(item.record_reference_id is None for item in items)
     missing = record.wh - sum(item.energy_wh for item in items)
     agrees = abs(missing) <= TOLERANCE_WH * (len(items) + 1)
-    gaps = _gaps(window, items)
+    gaps = uncovered(window, items)
     if not inside or not (ours or unnamed):
         result.left.append(record)
     elif agrees or (ours and (missing < 0 or not gaps)):
@@ -235,7 +235,7 @@ def _share(
             result.rest.append(PastRecord(window=part, wh=round(mwh / WH)))
 
 
-def _gaps(window: Window, items: Sequence[SureItem]) -> list[Slice]:
+def uncovered(window: Window, items: Sequence[SureItem]) -> list[Slice]:
     """Return the parts of a window that no item covers."""
     edges = sorted({edge for item in items for edge in (item.start, item.end)})
     whole = Slice(start=window.start, end=window.end, mwh=0)
