@@ -202,7 +202,9 @@ def _is_open(
     first = min(starts)
     if begins < min(first, state.since or first):
         return True
-    if state.cut_until is not None and ends > state.cut_until:
+    if state.cut_until is not None and any(
+        i.end > state.cut_until for i in group.items
+    ):
         return True
     others: list[PricedWindow | Window] = [
         line
