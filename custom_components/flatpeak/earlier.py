@@ -4,9 +4,9 @@ That life may have cut other windows, or have known the energy of each where we 
 know the sum of a gap. What it sent is adopted by the time it covers.
 """
 
-from collections.abc import Container, Hashable, Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from .api import CostItem
@@ -15,11 +15,9 @@ from .journal import Journal, MeterState, Queued
 from .metering import (
     Finding,
     Group,
-    Kind,
     Origin,
     PricedWindow,
     Quality,
-    Span,
     Window,
     cover,
     grouped_by_energy,
@@ -51,7 +49,7 @@ class Shared:
     @property
     def is_free(self) -> bool:
         """Return whether nothing of an earlier life is there."""
-        return not self.group.items and not self.is_open
+        return not self.group.items
 
 
 def is_of_earlier_life(item: Queued) -> bool:
@@ -78,8 +76,9 @@ def shared(
             continue
         own = [of_windows[window] for window in windows]
         rest = replace(group, windows=windows)
-        is_open = _is_open(own, rest, journal, exchange) or not _is_surely_ours(
-            rest, own[0].meter, journal, exchange
+        is_open = bool(rest.items) and (
+            _is_open(own, rest.items, journal, exchange)
+            or not _is_surely_ours(rest, own[0].meter, journal, exchange)
         )
         last, going = windows[-1], journal.meters[own[0].meter].open
         goes_on = (
@@ -93,42 +92,42 @@ def shared(
     return found
 
 
+def start_of_hour(time: datetime) -> datetime:
+    """Return when the full hour begins in which an instant lies."""
+    return time.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def end_of_hour(time: datetime) -> datetime:
+    """Return the first full hour that is not before an instant."""
+    return start_of_hour(time + HOUR - timedelta.resolution)
+
+
 def ours_in(
-    findings: Mapping[Hashable | None, Sequence[Finding[CostItem]]],
+    findings: Sequence[Finding[CostItem]],
     items: Sequence[Queued],
     agreed: Container[datetime],
     state: MeterState,
-    period: Span,
 ) -> list[CostItem]:
     """Return what a report has in the time of records that are not there as they are.
 
-    An item without an id can be ours only where no item has one, and where it is not
-    the total of all that was asked for.
+    An item without an id can be ours only where no item has one. If it is the total of
+    an hour, it is as good as a record: it has all that is there of that hour's windows.
     """
     windows = [item.window for item in items if item.window.start not in agreed]
-    starts = {window.start for window in windows}
-    named = any(
-        item.record_reference_id
-        for same in findings.values()
-        for found in same
-        for item in found.items
-    )
+    named = any(item.record_reference_id for f in findings for item in f.items)
 
     def is_ours(item: CostItem) -> bool:
         if item.record_reference_id is None:
-            return not named and (item.start, item.end) != (period.start, period.end)
+            return not named and item.end <= start_of_hour(item.start) + HOUR
         ours = record_reference_id(state.stream, item.start, item.end)
         return item.record_reference_id == ours
 
     return [
         item
-        for key, same in findings.items()
-        if key not in agreed
-        for found in same
-        if found.kind is not Kind.DISPUTED
+        for found in findings
+        if found.key not in agreed
         for item in found.items
-        if is_ours(item)
-        if key in starts or any(_overlap(item, window) for window in windows)
+        if is_ours(item) and any(_overlap(item, window) for window in windows)
     ]
 
 
@@ -184,27 +183,24 @@ def _nothing(line: PricedWindow) -> PricedWindow:
 
 def _is_open(
     own: Sequence[Queued],
-    group: Group[CostItem],
+    items: Sequence[CostItem],
     journal: Journal,
     exchange: Exchange,
 ) -> bool:
-    """Return whether something lies in the time of other windows, too.
+    """Return whether a record lies in the time of other windows, too.
 
     Time without a window, between the first energy and the last cut, had no energy.
     """
     meter = own[0].meter
     state = journal.meters[meter]
     starts = {item.window.start for item in own}
-    periods = {(item.start, item.end) for item in group.items}
-    timed: list[CostItem | Window] = [*group.items, *group.windows]
-    begins = min(thing.start for thing in timed)
-    ends = max(thing.end for thing in timed)
+    periods = {(item.start, item.end) for item in items}
+    begins = min(item.start for item in items)
+    ends = max(item.end for item in items)
     first = min(starts)
-    if begins < min(first, state.since or first):
+    if begins < start_of_hour(min(first, state.since or first)):
         return True
-    if state.cut_until is not None and any(
-        i.end > state.cut_until for i in group.items
-    ):
+    if state.cut_until is not None and ends > state.cut_until:
         return True
     others: list[PricedWindow | Window] = [
         line
@@ -217,7 +213,7 @@ def _is_open(
         for item in journal.outbox
         if item.meter == meter and item.window.start not in starts
     ]
-    return any(_overlap(thing, other) for thing in timed for other in others)
+    return any(_overlap(item, other) for item in items for other in others)
 
 
 def _is_surely_ours(

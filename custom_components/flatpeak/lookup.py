@@ -6,7 +6,6 @@ goes out again only when a record that was certainly sent later is visible there
 is not.
 """
 
-from collections import defaultdict
 from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,7 +13,15 @@ from itertools import groupby
 
 from .api import CostItem, FlatPeakAuthenticationError, FlatPeakError
 from .batches import Batches
-from .earlier import is_of_earlier_life, leave, ours_in, shared, take
+from .earlier import (
+    end_of_hour,
+    is_of_earlier_life,
+    leave,
+    ours_in,
+    shared,
+    start_of_hour,
+    take,
+)
 from .exchange import Exchange, Key, Round, as_record, key_of
 from .journal import LONGEST_LAG, Journal, MeterState, Queued, Status
 from .metering import (
@@ -157,21 +164,49 @@ class Lookups:
         if not items:
             return
         question = replace(question, items=items)
-        answer = await self._ask(question, journal, self._witnesses(question))
+        earlier = any(map(is_of_earlier_life, items))
+        answer = await self._ask(
+            question, journal, self._witnesses(question), whole_hours=earlier
+        )
+        if _is_total(items, answer) and (earlier or len(answer.findings) > 1):
+            if earlier and len(hours := _by_hour(items)) > 1:
+                for hour in hours[: self._left]:
+                    self._left -= 1
+                    await self._resolve(replace(question, items=hour), journal, result)
+                return
+            items = await self._ask_one_by_one(question, answer, journal, result)
+            question = replace(question, items=items)
         items, answer = await self._adopt(question, answer, journal, result)
-        if len(answer.findings) == 1 or not _is_total(items, answer):
-            for item in items:
-                await self._conclude(item, answer, journal, result)
-            return
-        for item in items[: self._left]:
+        for item in items:
+            await self._conclude(item, answer, journal, result)
+
+    async def _ask_one_by_one(
+        self, question: _Question, total: _Answer, journal: Journal, result: Round
+    ) -> list[Queued]:
+        """Conclude what reports of single windows tell; return what is left.
+
+        They need not show a longer record of an earlier life: that its windows are not
+        there only a total tells that is explained without them.
+        """
+        known, left = len(result.done), []
+        for item in question.items[: self._left]:
             self._left -= 1
             alone = replace(question, items=(item,))
             answer = await self._ask(alone, journal, ())
             finding = answer.of(item)
+            is_told = finding.kind in STORED or total.of(item).kind is Kind.LATE
+            if is_of_earlier_life(item) and not is_told:
+                left.append(item)
+                continue
             if finding.kind is Kind.LATE and await self._seen_later(alone, journal):
                 missing = replace(finding, kind=Kind.MISSING, resend=True)
                 answer = replace(answer, findings={item.window.start: missing})
             await self._conclude(item, answer, journal, result)
+        if len(result.done) == known:
+            return left
+        for item in left:  # what was found explains more of the total next time
+            await self._wait(item, total.of(item), question.state, result)
+        return []
 
     async def _adopt(
         self, question: _Question, answer: _Answer, journal: Journal, result: Round
@@ -224,14 +259,19 @@ class Lookups:
         question: _Question,
         journal: Journal,
         witnesses: Sequence[PricedWindow],
+        *,
+        whole_hours: bool = False,
     ) -> _Answer:
-        """Return what one report says of records and witnesses."""
+        """Return what one report says of records and witnesses.
+
+        Whatever an earlier life cut, no window lies in two hours.
+        """
         state, items = question.state, question.items
         begins = items[0].window.start
-        if any(map(is_of_earlier_life, items)) and len(items) > 1:
-            # No window is longer, whatever an earlier life cut.
-            begins = begins.replace(minute=0, second=0, microsecond=0)
         ends = max(item.window.end for item in items)
+        if whole_hours:
+            begins = start_of_hour(begins)
+            ends = max(ends, min(end_of_hour(ends), start_of_hour(self._now)))
         if witnesses:
             ends = max(ends, witnesses[-1].end)
         report = await self._exchange.async_report(state, begins, ends)
@@ -261,15 +301,10 @@ class Lookups:
             for item in earlier
             if _agrees(item, by_start[item.window.start])
         }
-        everything: defaultdict[Hashable | None, list[Finding[CostItem]]]
-        everything = defaultdict(list)
-        for found in findings:
-            everything[found.key].append(found)
-        period = Span(start=begins, end=ends)
         return _Answer(
             findings=by_start,
             currency=report.currency_code,
-            items=ours_in(everything, earlier, agreed, state, period),
+            items=ours_in(findings, earlier, agreed, state),
             agreed=agreed,
         )
 
@@ -489,6 +524,14 @@ def _agrees(item: Queued, finding: Finding[CostItem]) -> bool:
         and abs(found.energy_wh - item.wh) <= TOLERANCE_WH
         for found in finding.items[:1]
     )
+
+
+def _by_hour(items: Sequence[Queued]) -> list[Sequence[Queued]]:
+    """Return records by the hour; those of a gap cannot be told apart."""
+    if any(item.window.estimated for item in items):
+        return [items]
+    hours = groupby(items, key=lambda item: start_of_hour(item.window.start))
+    return [tuple(hour) for _, hour in hours]
 
 
 def _is_old(item: Queued, lag: timedelta, now: datetime) -> bool:

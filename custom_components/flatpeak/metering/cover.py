@@ -9,12 +9,39 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Protocol
 
-from .adopt import PastRecord, SureItem, line_of, uncovered
+from .findings import Money
 from .model import Slice, Window
-from .reconcile import TOLERANCE_WH
+from .pieces import split
+from .reconcile import TOLERANCE_WH, ReportItem
 from .records import WH, to_wire
 from .totals import Origin, PricedWindow
+
+
+class SureMoney(Money, Protocol):
+    """Money, and how sure FlatPeak is of it."""
+
+    @property
+    def confidence(self) -> Decimal | None:
+        """Return 1 for what is final, less for a forecast."""
+
+
+class SureItem(ReportItem, Protocol):
+    """An item of a report with its money, None where FlatPeak has no price."""
+
+    @property
+    def cost(self) -> SureMoney | None:
+        """Return the money; a 0 that means "no data" is None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRecord:
+    """A window of the past with its energy on the wire, frozen when it was cut."""
+
+    window: Window
+    wh: int
+    booked: bool = False  # its energy is in the book; its money is still to come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +92,41 @@ def grouped_by_energy[Item: SureItem](
             items=[i for i in there if any(_overlap(i, window) for window in group)],
         )
         for group in groups
+    ]
+
+
+def line_of(
+    record: PastRecord,
+    origin: Origin | None,
+    items: Sequence[SureItem] = (),
+    currency: str | None = None,
+) -> PricedWindow:
+    """Return the book's line of a record: our energy, and the money of its items."""
+    window = record.window
+    costs = [item.cost for item in items if item.cost]
+    known = bool(items) and len(costs) == len(items)
+    sure = [cost.confidence for cost in costs if cost.confidence is not None]
+    return PricedWindow(
+        start=window.start,
+        end=window.end,
+        mwh=window.mwh,
+        money=sum((cost.value for cost in costs), Decimal(0)) if known else None,
+        currency=currency,
+        confidence=min(sure, default=None) if known else None,
+        origin=origin,
+        estimated=window.estimated,
+        partial=window.partial,
+    )
+
+
+def uncovered(window: Window, items: Sequence[SureItem]) -> list[Slice]:
+    """Return the parts of a window that no item covers."""
+    edges = sorted({edge for item in items for edge in (item.start, item.end)})
+    whole = Slice(start=window.start, end=window.end, mwh=0)
+    return [
+        part
+        for part in split(whole, edges)
+        if not any(item.start <= part.start and part.end <= item.end for item in items)
     ]
 
 
