@@ -57,15 +57,13 @@ class Round:
     booked: list[Line] = field(default_factory=list)
     done: set[Key] = field(default_factory=set)
     changed: dict[Key, Queued] = field(default_factory=dict)
+    added: list[Queued] = field(default_factory=list)
     lag: int = 0  # seconds: the longest that a record took to become visible
 
     def apply(self, outbox: Iterable[Queued]) -> tuple[Queued, ...]:
         """Return the outbox as it is after this round."""
-        return tuple(
-            self.changed.get(key_of(item), item)
-            for item in outbox
-            if key_of(item) not in self.done
-        )
+        kept = [item for item in outbox if key_of(item) not in self.done]
+        return (*(self.changed.get(key_of(item), item) for item in kept), *self.added)
 
     def settle(self, item: Queued, line: PricedWindow) -> None:
         """Note that the fate of a record is known."""
@@ -97,6 +95,10 @@ class Exchange:
         self.utcnow = utcnow
         self._location_id = location_id
         self._include_carbon = include_carbon
+
+    def is_site(self, state: MeterState) -> bool:
+        """Return whether a stream is the location's, whose report may hold more."""
+        return state.stream.owner == self._location_id
 
     def record(self, item: Queued, state: MeterState) -> MeterRecord:
         """Return the record as it goes out: the same each time."""

@@ -6,14 +6,23 @@ goes out again only when a record that was certainly sent later is visible there
 is not.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
 from .api import CostItem, FlatPeakAuthenticationError, FlatPeakError
 from .batches import Batches
-from .exchange import Exchange, Key, Round, as_record, expected, key_of
+from .earlier import (
+    end_of_hour,
+    is_of_earlier_life,
+    leave,
+    ours_in,
+    shared,
+    start_of_hour,
+    take,
+)
+from .exchange import Exchange, Key, Round, as_record, key_of
 from .journal import LONGEST_LAG, Journal, MeterState, Queued, Status
 from .metering import (
     Finding,
@@ -59,6 +68,10 @@ class _Answer:
 
     findings: Mapping[Hashable, Finding[CostItem]]
     currency: str | None
+    items: Sequence[CostItem] = ()  # what an earlier life may have sent
+    agreed: Container[datetime] = ()  # starts of its records that are as we have them
+    # When all that shares energy with a record had ended, by its start.
+    ended: Mapping[datetime, datetime] = field(default_factory=dict)
 
     def of(self, item: Queued) -> Finding[CostItem]:
         """Return what it says of one record."""
@@ -101,6 +114,12 @@ class Lookups:
         """
         self._left = AT_ONCE
         due = [item for item in items if self._is_due(item, journal)]
+        earlier = {item.meter for item in due if is_of_earlier_life(item)}
+        due += [
+            item
+            for item in items
+            if item.meter in earlier and is_of_earlier_life(item) and item not in due
+        ]
         due.sort(key=key_of)
         for meter, group in groupby(due, key=lambda item: item.meter):
             state = journal.meters[meter]
@@ -145,31 +164,114 @@ class Lookups:
         if not items:
             return
         question = replace(question, items=items)
-        answer = await self._ask(question, journal, self._witnesses(question))
-        if len(answer.findings) == 1 or not _is_total(items, answer):
-            for item in items:
-                await self._conclude(item, answer, journal, result)
-            return
-        for item in items[: self._left]:
+        earlier = any(map(is_of_earlier_life, items))
+        answer = await self._ask(
+            question, journal, self._witnesses(question), whole_hours=earlier
+        )
+        if _is_total(items, answer) and (earlier or len(answer.findings) > 1):
+            if earlier and len(hours := _by_hour(items)) > 1:
+                for hour in hours[: self._left]:
+                    self._left -= 1
+                    await self._resolve(replace(question, items=hour), journal, result)
+                return
+            items = await self._ask_one_by_one(question, answer, journal, result)
+            question = replace(question, items=items)
+        items, answer = await self._adopt(question, answer, journal, result)
+        for item in items:
+            await self._conclude(item, answer, journal, result)
+
+    async def _ask_one_by_one(
+        self, question: _Question, total: _Answer, journal: Journal, result: Round
+    ) -> list[Queued]:
+        """Conclude what reports of single windows tell; return what is left.
+
+        They need not show a longer record of an earlier life: that its windows are not
+        there only a total tells that is explained without them.
+        """
+        known, left = len(result.done), []
+        for item in question.items[: self._left]:
             self._left -= 1
             alone = replace(question, items=(item,))
             answer = await self._ask(alone, journal, ())
             finding = answer.of(item)
+            is_told = finding.kind in STORED or total.of(item).kind is Kind.LATE
+            if is_of_earlier_life(item) and not is_told:
+                left.append(item)
+                continue
             if finding.kind is Kind.LATE and await self._seen_later(alone, journal):
                 missing = replace(finding, kind=Kind.MISSING, resend=True)
                 answer = replace(answer, findings={item.window.start: missing})
             await self._conclude(item, answer, journal, result)
+        if len(result.done) == known:
+            return left
+        for item in left:  # what was found explains more of the total next time
+            await self._wait(item, total.of(item), question.state, result)
+        return []
+
+    async def _adopt(
+        self, question: _Question, answer: _Answer, journal: Journal, result: Round
+    ) -> tuple[list[Queued], _Answer]:
+        """Adopt what an earlier life sent; return what is left to conclude.
+
+        All that shares energy is decided together, once all of it would be visible.
+        """
+        ended: dict[datetime, datetime] = {}
+        through: set[Key] = set()
+        earlier = [item for item in question.items if is_of_earlier_life(item)]
+        for part in shared(
+            earlier, answer.agreed, answer.items, journal, self._exchange
+        ):
+            ended |= {item.window.start: part.end for item in part.items}
+            if part.is_free and not part.goes_on:
+                continue
+            through |= {key_of(item) for item in part.items}
+            visible = not part.goes_on and self._would_be_visible(part.end, journal)
+            if visible and part.is_priced and not part.is_open:
+                take(part, self._exchange, answer.currency, result)
+                for item in part.items:
+                    self._turns.forget(key_of(item))
+                continue
+            for item in part.items:
+                await self._hold(
+                    item, answer.of(item), question.state, result, is_open=part.is_open
+                )
+        left = [item for item in question.items if key_of(item) not in through]
+        return left, replace(answer, ended=ended)
+
+    async def _hold(
+        self,
+        item: Queued,
+        finding: Finding[CostItem],
+        state: MeterState,
+        result: Round,
+        *,
+        is_open: bool = True,
+    ) -> None:
+        """Send nothing where something of ours may be; a day later leave it out."""
+        if is_open and self._now - item.window.end > RARELY:
+            self._turns.forget(key_of(item))
+            leave(item, result)
+        else:
+            await self._wait(item, finding, state, result)
 
     async def _ask(
         self,
         question: _Question,
         journal: Journal,
         witnesses: Sequence[PricedWindow],
+        *,
+        whole_hours: bool = False,
     ) -> _Answer:
-        """Return what one report says of records and witnesses."""
+        """Return what one report says of records and witnesses.
+
+        Whatever an earlier life cut, no window lies in two hours.
+        """
         state, items = question.state, question.items
         begins = items[0].window.start
         ends = max(item.window.end for item in items)
+        if whole_hours:
+            begins = start_of_hour(begins)
+            ends = max(ends, min(end_of_hour(ends), start_of_hour(self._now)))
         if witnesses:
             ends = max(ends, witnesses[-1].end)
         report = await self._exchange.async_report(state, begins, ends)
@@ -192,9 +294,18 @@ class Lookups:
             lag=timedelta(seconds=journal.facts.lag),
             others=self._others(question, journal, begins, ends),
         )
+        by_start = {found.key: found for found in findings[: len(records)]}
+        earlier = [item for item in items if is_of_earlier_life(item)]
+        agreed = {
+            item.window.start
+            for item in earlier
+            if _agrees(item, by_start[item.window.start])
+        }
         return _Answer(
-            findings={found.key: found for found in findings[: len(records)]},
+            findings=by_start,
             currency=report.currency_code,
+            items=ours_in(findings, earlier, agreed, state),
+            agreed=agreed,
         )
 
     def _others(
@@ -278,7 +389,7 @@ class Lookups:
             self._turns.forget(key)
             result.settle(item, self._exchange.nothing(item))
             return
-        if finding.kind in STORED or _is_of_another_life(item, finding, state):
+        if finding.kind in STORED:
             found = finding.items[0]
             self._learn_lag(item, result)
             if found.cost and self._is_certain(item, found):
@@ -294,7 +405,10 @@ class Lookups:
                     provisional = replace(line, origin=Origin.QUOTE)
                     result.booked.append((item.meter, provisional))
                 return
-        elif self._may_resend(item, finding, journal):
+        elif is_of_earlier_life(item) and finding.items:
+            await self._hold(item, finding, state, result)
+            return
+        elif self._may_resend(item, finding, answer, journal):
             self._turns.forget(key)
             result.change(_again(item))
             return
@@ -336,22 +450,35 @@ class Lookups:
             result.booked.append((item.meter, line))
 
     def _may_resend(
-        self, item: Queued, finding: Finding[CostItem], journal: Journal
+        self,
+        item: Queued,
+        finding: Finding[CostItem],
+        answer: _Answer,
+        journal: Journal,
     ) -> bool:
         """Return whether a record that is not there will not come any more."""
         lag = timedelta(seconds=journal.facts.lag)
         if self._batches.may_come(item, max(SURE, LAGS * lag)):
             return False
-        return finding.resend or self._never_sent(item, finding, journal)
+        return finding.resend or self._never_sent(item, finding, answer, journal)
 
     def _never_sent(
-        self, item: Queued, finding: Finding[CostItem], journal: Journal
+        self,
+        item: Queued,
+        finding: Finding[CostItem],
+        answer: _Answer,
+        journal: Journal,
     ) -> bool:
         """Return whether a record of another life would be visible by now."""
         if item.attempted is not None or finding.kind is not Kind.LATE:
             return False
+        end = answer.ended.get(item.window.start, item.window.end)
+        return self._would_be_visible(end, journal)
+
+    def _would_be_visible(self, end: datetime, journal: Journal) -> bool:
+        """Return whether what was sent at the end of a window can be seen by now."""
         lag = timedelta(seconds=journal.facts.lag)
-        return self._now - item.window.end > max(SURE, LAGS * lag)
+        return self._now - end > max(SURE, LAGS * lag)
 
     def _is_certain(self, item: Queued, found: CostItem) -> bool:
         """Return whether a record of a batch was read twice, and the same."""
@@ -390,17 +517,21 @@ def _given_up(item: Queued) -> Queued:
     return replace(item, status=status, batch=None)
 
 
-def _is_of_another_life(
-    item: Queued, finding: Finding[CostItem], state: MeterState
-) -> bool:
-    """Return whether an earlier life sent this window, with energy it knew better.
+def _agrees(item: Queued, finding: Finding[CostItem]) -> bool:
+    """Return whether a record is there with the energy that we know."""
+    return finding.kind in STORED and any(
+        (found.start, found.end) == (item.window.start, item.window.end)
+        and abs(found.energy_wh - item.wh) <= TOLERANCE_WH
+        for found in finding.items[:1]
+    )
 
-    Of a gap that a restored database has, we only know the sum.
-    """
-    if item.attempted is not None or finding.kind is not Kind.ENERGY_DIFFERS:
-        return False
-    ours = expected(item.window, state).reference_id
-    return finding.items[0].record_reference_id == ours
+
+def _by_hour(items: Sequence[Queued]) -> list[Sequence[Queued]]:
+    """Return records by the hour; those of a gap cannot be told apart."""
+    if any(item.window.estimated for item in items):
+        return [items]
+    hours = groupby(items, key=lambda item: start_of_hour(item.window.start))
+    return [tuple(hour) for _, hour in hours]
 
 
 def _is_old(item: Queued, lag: timedelta, now: datetime) -> bool:

@@ -10,6 +10,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from .advance import advance
+from .earlier import is_of_earlier_life
 from .exchange import Round
 from .journal import Journal, MeterState, Queued, Status
 from .ledger import Ledger
@@ -182,7 +183,7 @@ class Pusher:
                     journal,
                     lengths=lengths,
                     meters={**journal.meters, key: step.state},
-                    outbox=(*journal.outbox, *map(self._doubted, step.records)),
+                    outbox=self._doubted(journal.outbox, step.records),
                 )
         return journal
 
@@ -243,15 +244,30 @@ class Pusher:
                 await self._ledger.async_write(replace(present, outbox=outbox))
             await self._ledger.async_book(lines)
 
-    def _doubted(self, item: Queued) -> Queued:
-        """Return a record that an earlier life may have sent as a doubtful one.
+    def _doubted(
+        self, outbox: tuple[Queued, ...], records: Sequence[Queued]
+    ) -> tuple[Queued, ...]:
+        """Return the outbox with new records, doubtful where an earlier life was.
 
         That life may be one that we know nothing of: its journal was lost, or an
-        older one was restored.
+        older one was restored. The end of a gap shares the fate of its beginning.
         """
-        if item.status is not Status.NEW or item.window.start >= self._began:
-            return item
-        return replace(item, status=Status.ATTEMPTED)
+        for item in records:
+            last = next((o for o in reversed(outbox) if o.meter == item.meter), None)
+            is_end = (
+                last is not None
+                and is_of_earlier_life(last)
+                and last.status is Status.ATTEMPTED
+                and last.window.estimated
+                and item.window.estimated
+                and last.window.end == item.window.start
+            )
+            is_doubtful = is_end or item.window.start < self._began
+            if item.status is Status.NEW and is_doubtful:
+                outbox = (*outbox, replace(item, status=Status.ATTEMPTED))
+            else:
+                outbox = (*outbox, item)
+        return outbox
 
     @callback
     def source_id(self, meter: Meter) -> str:

@@ -204,7 +204,7 @@ def _concluded(
             rule = rule or Rule.REPLACES
         if found.kind in AGREED and (line := _revised(window, found, currency)):
             lines.append((subject.key, line))
-        if found.resend and window.origin is not Origin.QUOTE:
+        if found.resend and _is_certain(window):
             flipped = flipped or (key in memory.resent and found.kind in CORRECTIONS)
             again.append(queued(subject.key, window))
         memory.missed.discard(key)
@@ -223,6 +223,16 @@ def _concluded(
     )
 
 
+def _is_certain(window: PricedWindow) -> bool:
+    """Return whether we know a window's energy better than FlatPeak.
+
+    Where that of an adopted record does not fit ours, nobody knows.
+    """
+    if window.origin is Origin.REPORT:
+        return not window.estimated
+    return window.origin is not Origin.QUOTE
+
+
 def _probe(
     subject: _Subject, findings: Iterable[Finding[CostItem]], memory: Memory
 ) -> list[Queued]:
@@ -238,6 +248,7 @@ def _probe(
         if found.kind in CORRECTIONS
         and isinstance(found.key, datetime)
         and found.key in subject.windows
+        and _is_certain(subject.windows[found.key])
     ]
     smallest = min(due, key=lambda window: window.mwh, default=None)
     return [queued(subject.key, smallest)] if smallest else []

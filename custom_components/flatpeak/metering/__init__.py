@@ -1,9 +1,10 @@
 """Pure metering: from rows of statistics to windows, records and sums. No I/O."""
 
-from .adopt import Adoption, PastRecord, adopt, found_in, line_of, past_records
+from .adopt import Adoption, adopt, found_in, past_records
 from .band import HISTORY, highest_price, is_below, is_plausible_price
 from .calendar import day_start, local_date, month_of, month_start, next_day_start
 from .compare import compare
+from .cover import Covered, Group, PastRecord, cover, grouped_by_energy, line_of
 from .findings import Finding, Kind, Record, Rule, Standing
 from .fit import fit
 from .habit import habit
@@ -39,9 +40,11 @@ __all__ = [
     "Adoption",
     "Anchor",
     "Answer",
+    "Covered",
     "DaySums",
     "Expected",
     "Finding",
+    "Group",
     "Hold",
     "HoldReason",
     "Hour",
@@ -70,12 +73,14 @@ __all__ = [
     "boundaries",
     "changed_lengths",
     "compare",
+    "cover",
     "cut",
     "day_start",
     "exact",
     "find_outages",
     "fit",
     "found_in",
+    "grouped_by_energy",
     "habit",
     "highest_price",
     "hours",

@@ -1,43 +1,16 @@
 """What FlatPeak has of the past already: it is adopted, and only the rest is sent."""
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from typing import Protocol
 
-from .findings import Money, Record, Standing
-from .model import Slice, Stream, Window
+from .cover import Group, PastRecord, SureItem, cover, line_of, uncovered
+from .findings import Record, Standing
+from .model import Stream, Window
 from .pairing import pair
-from .pieces import split
 from .reconcile import TOLERANCE_WH, ReportItem
-from .records import WH, record_reference_id
+from .records import record_reference_id
 from .totals import Origin, PricedWindow
-
-
-class SureMoney(Money, Protocol):
-    """Money, and how sure FlatPeak is of it."""
-
-    @property
-    def confidence(self) -> Decimal | None:
-        """Return 1 for what is final, less for a forecast."""
-
-
-class SureItem(ReportItem, Protocol):
-    """An item of a report with its money, None where FlatPeak has no price."""
-
-    @property
-    def cost(self) -> SureMoney | None:
-        """Return the money; a 0 that means "no data" is None."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastRecord:
-    """A window of the past with its energy on the wire, frozen when it was cut."""
-
-    window: Window
-    wh: int
-    booked: bool = False  # its energy is in the book; its money is still to come
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,30 +55,6 @@ def as_records(
 def reference_id(record: PastRecord, stream: Stream) -> str:
     """Return the id that a record is sent with."""
     return record_reference_id(stream, record.window.start, record.window.end)
-
-
-def line_of(
-    record: PastRecord,
-    origin: Origin | None,
-    items: Sequence[SureItem] = (),
-    currency: str | None = None,
-) -> PricedWindow:
-    """Return the book's line of a record: our energy, and the money of its items."""
-    window = record.window
-    costs = [item.cost for item in items if item.cost]
-    known = bool(items) and len(costs) == len(items)
-    sure = [cost.confidence for cost in costs if cost.confidence is not None]
-    return PricedWindow(
-        start=window.start,
-        end=window.end,
-        mwh=window.mwh,
-        money=sum((cost.value for cost in costs), Decimal(0)) if known else None,
-        currency=currency,
-        confidence=min(sure, default=None) if known else None,
-        origin=origin,
-        estimated=window.estimated,
-        partial=window.partial,
-    )
 
 
 def found_in[Item: SureItem](
@@ -194,56 +143,17 @@ def _take(
     unnamed = all(item.record_reference_id is None for item in items)
     missing = record.wh - sum(item.energy_wh for item in items)
     agrees = abs(missing) <= TOLERANCE_WH * (len(items) + 1)
-    gaps = _gaps(window, items)
+    gaps = uncovered(window, items)
     if not inside or not (ours or unnamed):
         result.left.append(record)
     elif agrees or (ours and (missing < 0 or not gaps)):
         result.lines.append(line_of(record, Origin.REPORT, items, currency))
     elif missing > 0 and gaps:
-        _share(record, items, gaps, currency, result)
+        covered = cover(Group(windows=[window], items=items), currency)
+        result.lines += covered.lines
+        result.rest += covered.rest
     else:
         result.left.append(record)
-
-
-def _share(
-    record: PastRecord,
-    items: Sequence[SureItem],
-    gaps: Sequence[Slice],
-    currency: str | None,
-    result: Adoption,
-) -> None:
-    """Adopt what is there, and send what is missing of an hour in the time between."""
-    for item in items:
-        part = replace(
-            record.window, start=item.start, end=item.end, mwh=item.energy_wh * WH
-        )
-        line = line_of(
-            PastRecord(window=part, wh=item.energy_wh), Origin.REPORT, [item], currency
-        )
-        result.lines.append(line)
-    left = record.window.mwh - sum(item.energy_wh for item in items) * WH
-    whole = sum((gap.end - gap.start).total_seconds() for gap in gaps)
-    passed = 0.0
-    for gap in gaps:
-        begun = round(left * passed / whole)
-        passed += (gap.end - gap.start).total_seconds()
-        mwh = round(left * passed / whole) - begun
-        part = replace(
-            record.window, start=gap.start, end=gap.end, mwh=mwh, estimated=True
-        )
-        if mwh:
-            result.rest.append(PastRecord(window=part, wh=round(mwh / WH)))
-
-
-def _gaps(window: Window, items: Sequence[SureItem]) -> list[Slice]:
-    """Return the parts of a window that no item covers."""
-    edges = sorted({edge for item in items for edge in (item.start, item.end)})
-    whole = Slice(start=window.start, end=window.end, mwh=0)
-    return [
-        part
-        for part in split(whole, edges)
-        if not any(item.start <= part.start and part.end <= item.end for item in items)
-    ]
 
 
 def _is_of(item: ReportItem, streams: Iterable[Stream]) -> bool:
