@@ -337,6 +337,9 @@ async def test_what_flatpeak_learns_later(home: Home) -> None:
     entry = home.add_entry(location, {GRID: ("import", "grid")})
     await home.set_up(entry)
     before = sensors(home, entry, "location").keys()
+    home.hass.config_entries.async_update_subentry(
+        entry, entry.subentries[GRID], title="Main"
+    )
     sold = Fixed(Decimal("0.1"))
     home.simulator.ledger.locations[location].tariff = replace(bought, exports=sold)
     home.simulator.ledger.locations[location].currency_code = "GBP"
@@ -346,6 +349,8 @@ async def test_what_flatpeak_learns_later(home: Home) -> None:
     assert sensors(home, entry, "location").keys() == LOCATION.keys()
     assert before < LOCATION.keys()
     assert home.value("export_price") == Decimal("0.1")
+    late = home.state("cost_today", keys(entry)[GRID])
+    assert late.name == "Main Cost today"
 
 
 async def test_currency_of_the_location(home: Home) -> None:
