@@ -267,6 +267,8 @@ async def test_disabled_sensors_work(
             state = home.hass.states.get(entity.entity_id)
             assert state is not None
             assert state.attributes.get("last_reset") == expected[key].reset
+            precision = entity.options.get("sensor", {})
+            assert bool(expected[key].unit) == bool(precision), key
             assert state.state not in {"unknown", "unavailable"}, (device, key)
     own = [
         record.getMessage()
