@@ -5,16 +5,22 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
 from homeassistant.helpers.json import json_bytes
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.flatpeak import async_remove_config_entry_device
 from custom_components.flatpeak.const import DOMAIN
+from custom_components.flatpeak.issues import Issue, issue_id
 
 from .home import ACCOUNT, Home
 from .simulator.core import LoggedRequest
+from .statistics import Recorded
 
 BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
 SLOT = timedelta(minutes=5)
@@ -97,6 +103,46 @@ async def test_a_new_name_is_taken_though_a_later_request_fails(home: Home) -> N
     home.simulator.fail("/prices/*", status=500, times=None)
     await home.go_to(BEGIN + timedelta(days=1))
     assert entry.title == "Villa"
+
+
+async def test_new_names_need_no_reload(
+    home: Home, entry: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """Devices, statistics and repairs take them; nothing that is under way ends."""
+    recorded = Recorded(home, entry.data["location_id"])
+    coordinator, key = entry.runtime_data, recorded.key(PUMP)
+    await home.live(BEGIN + 6 * SLOT, lambda _: {PUMP: 0.05})
+    home.registers[PUMP] += 500  # kWh, which is impossible
+    await home.live(BEGIN + 23 * SLOT, lambda _: {PUMP: 0.05})
+    await home.live_rows(BEGIN + 23 * SLOT, {PUMP: 0.05})  # a push is planned
+    before, records = len(asked(home)), len(home.simulator.records)
+    waiting = coordinator.ledger.journal.outbox
+    home.hass.config_entries.async_update_entry(entry, title="Villa")
+    home.hass.config_entries.async_update_subentry(
+        entry, entry.subentries[PUMP], title="Boiler"
+    )
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.runtime_data is coordinator
+    assert waiting == coordinator.ledger.journal.outbox != ()
+    assert len(asked(home)) == before
+    assert devices(home, entry).keys() == {"Villa", "Grid import", "Boiler"}
+    shown = home.hass.states.get("sensor.heat_pump_energy_today")
+    assert shown is not None
+    assert shown.name == "Boiler Energy today"
+    names = {name for name, _ in (await recorded.names()).values()}
+    assert {name for name in names if name and name.startswith(("Heat", "Boil"))} == {
+        "Boiler \N{EN DASH} cost (FlatPeak)",
+        "Boiler \N{EN DASH} energy (FlatPeak)",
+    }
+    issue = issue_registry.async_get_issue(
+        DOMAIN, issue_id(entry.entry_id, Issue.QUARANTINE, key)
+    )
+    assert issue is not None
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["meter"] == "Boiler"
+    assert issue.translation_placeholders["location"] == "Villa"
+    await home.go_to(BEGIN + 24 * SLOT + timedelta(seconds=75))
+    assert len(home.simulator.records) == records + 1
 
 
 async def test_entities_of_the_home_go_with_its_meters(

@@ -550,17 +550,6 @@ async def test_another_way_of_reporting(
     assert stored_once(home)
 
 
-async def test_renamed_meter(home: Home, entry: MockConfigEntry) -> None:
-    """A new name of a meter is its device's."""
-    await home.live(BEGIN + 3 * SLOT, use)
-    subentry = subentry_of(entry, PUMP)
-    before = home.value("energy_today", subentry.data["meter_key"])
-    home.hass.config_entries.async_update_subentry(entry, subentry, title="Boiler")
-    await home.hass.async_block_till_done(wait_background_tasks=True)
-    assert devices(home, entry) == {"Home", "Grid import", "Boiler"}
-    assert home.value("energy_today", subentry.data["meter_key"]) == before
-
-
 def test_every_field_is_described() -> None:
     """Each step has a title, and each field a label and a description."""
     for step in TEXTS["step"].values():

@@ -480,6 +480,36 @@ async def test_scenario_22_source_replaced(
     assert home.simulator.records[-1].draft.owner == grid.unique_id
 
 
+async def test_a_wrong_new_source_can_be_corrected(
+    home: Home, grid: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """*Change meter* takes another one; what was counted until then stays."""
+    key = meter_key(grid)
+    before = home.value("energy_today", key)
+    home.hass.states.async_remove(PUMP)
+    home.add_sensor("sensor.wrong", 5)
+    home.add_sensor("sensor.right", 77)
+    await home.go_to(BEGIN + timedelta(hours=25))
+    grid.runtime_data._publish()
+    identity = issue_id(grid.entry_id, Issue.SOURCE_MISSING, key)
+    await replace_source(home, identity, source="sensor.wrong", reporting="continuous")
+    start = BEGIN + timedelta(hours=25)
+    await home.live(start + timedelta(minutes=15), lambda _: {"sensor.wrong": 0.1})
+    form = await grid.start_subentry_reconfigure_flow(home.hass, PUMP)
+    fields = {"source": "sensor.right", "reporting": "continuous", "max_power": 70}
+    flows = home.hass.config_entries.subentries
+    result = await flows.async_configure(form["flow_id"], fields)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert result["type"] is FlowResultType.ABORT
+    assert grid.runtime_data.meters[key].source == "sensor.right"
+    counted = home.value("energy_this_month", key) - before
+    assert 0 < counted <= Decimal("0.3")
+    await home.live(start + timedelta(minutes=45), lambda _: {"sensor.right": 1})
+    gained = home.value("energy_this_month", key) - before - counted
+    assert 4 <= gained <= 6
+    assert issue_registry.async_get_issue(DOMAIN, identity) is None
+
+
 @pytest.mark.parametrize("reporting", ["hourly", "continuous"])
 async def test_a_new_source_is_checked(
     home: Home, grid: MockConfigEntry, reporting: str

@@ -267,6 +267,8 @@ async def test_disabled_sensors_work(
             state = home.hass.states.get(entity.entity_id)
             assert state is not None
             assert state.attributes.get("last_reset") == expected[key].reset
+            precision = entity.options.get("sensor", {})
+            assert bool(expected[key].unit) == bool(precision), key
             assert state.state not in {"unknown", "unavailable"}, (device, key)
     own = [
         record.getMessage()
@@ -337,6 +339,9 @@ async def test_what_flatpeak_learns_later(home: Home) -> None:
     entry = home.add_entry(location, {GRID: ("import", "grid")})
     await home.set_up(entry)
     before = sensors(home, entry, "location").keys()
+    home.hass.config_entries.async_update_subentry(
+        entry, entry.subentries[GRID], title="Main"
+    )
     sold = Fixed(Decimal("0.1"))
     home.simulator.ledger.locations[location].tariff = replace(bought, exports=sold)
     home.simulator.ledger.locations[location].currency_code = "GBP"
@@ -346,6 +351,8 @@ async def test_what_flatpeak_learns_later(home: Home) -> None:
     assert sensors(home, entry, "location").keys() == LOCATION.keys()
     assert before < LOCATION.keys()
     assert home.value("export_price") == Decimal("0.1")
+    late = home.state("cost_today", keys(entry)[GRID])
+    assert late.name == "Main Cost today"
 
 
 async def test_currency_of_the_location(home: Home) -> None:

@@ -8,9 +8,9 @@ from homeassistant.helpers.typing import ConfigType
 
 from .account import async_account
 from .const import DOMAIN
-from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator
+from .coordinator import FlatPeakConfigEntry, FlatPeakCoordinator, settings_of
 from .dashboard import async_follow_dashboard
-from .devices import async_remove_stale_devices, is_needed
+from .devices import async_name_devices, async_remove_stale_devices, is_needed
 from .issues import async_delete_issues, async_follow_disabled
 from .ledger import Ledger
 from .past_file import job_path
@@ -51,15 +51,20 @@ async def async_setup_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> 
         await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
     async_remove_stale_devices(hass, entry)
-    entry.async_on_unload(entry.add_update_listener(_async_reload))
+    entry.async_on_unload(entry.add_update_listener(_async_follow))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     coordinator.async_start()
     return True
 
 
-async def _async_reload(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> None:
-    """Start again with what was changed: credentials, options, a meter, a name."""
-    hass.config_entries.async_schedule_reload(entry.entry_id)
+async def _async_follow(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> None:
+    """Take new names as they are; start again with whatever else was changed."""
+    coordinator = entry.runtime_data
+    if coordinator.settings != settings_of(entry):
+        hass.config_entries.async_schedule_reload(entry.entry_id)
+        return
+    async_name_devices(hass, entry)
+    await coordinator.async_take_names()
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> bool:

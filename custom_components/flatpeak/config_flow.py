@@ -353,6 +353,8 @@ class FlatPeakConfigFlow(ConfigFlow, domain=DOMAIN):
         )
         self._window = _window(status)
         windows = 24 * 60 // self._window
+        # Addresses are for the choice alone.
+        self._placeholders.pop("locations", None)
         self._placeholders |= {
             "host": URL(self._data[CONF_BASE_URL]).authority,
             "window": str(self._window),

@@ -1,13 +1,13 @@
 """One location: when to push, when to poll, and what the entities then show."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 import hashlib
 import logging
-from typing import override
+from typing import Any, override
 
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.const import (
@@ -98,8 +98,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             always_update=False,
         )
         self.location_id: str = entry.data[CONF_LOCATION_ID]
-        subentries = entry.get_subentries_of_type(SUBENTRY_METER)
-        self.meters = {m.key: m for m in map(Meter.from_subentry, subentries)}
+        self.settings = settings_of(entry)
+        self.meters = _meters_of(entry)
         self.ledger = Ledger(hass, entry.entry_id)
         self.hours = HourlyStatistics(hass, self.location_id, self.meters, self.ledger)
         client = account.client
@@ -287,6 +287,13 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         name = self.ledger.journal.facts.name
         if name and name != former and self.config_entry.title == former:
             self.hass.config_entries.async_update_entry(self.config_entry, title=name)
+
+    async def async_take_names(self) -> None:
+        """Call the meters and the location what they are called now."""
+        self.meters.update(_meters_of(self.config_entry))
+        self._publish()
+        await self.async_check_dashboard()
+        await self.hours.async_update(self.meters)
 
     @callback
     def _fail(self, who: str, failure: str | None) -> None:
@@ -558,3 +565,15 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             problem=self._problem,
         )
         return replace(snapshot, backfill_progress=self.backfill.percent)
+
+
+def settings_of(entry: FlatPeakConfigEntry) -> tuple[Mapping[str, Any], ...]:
+    """Return all that a location is started with, except for names."""
+    meters = {one.subentry_id: one.data for one in entry.subentries.values()}
+    return entry.data, entry.options, meters
+
+
+def _meters_of(entry: FlatPeakConfigEntry) -> dict[str, Meter]:
+    """Return the meters of a location by their keys."""
+    subentries = entry.get_subentries_of_type(SUBENTRY_METER)
+    return {meter.key: meter for meter in map(Meter.from_subentry, subentries)}

@@ -30,3 +30,16 @@ def async_remove_stale_devices(hass: HomeAssistant, entry: FlatPeakConfigEntry) 
     for device in dr.async_entries_for_config_entry(registry, entry.entry_id):
         if not is_needed(entry, device):
             registry.async_remove_device(device.id)
+
+
+@callback
+def async_name_devices(hass: HomeAssistant, entry: FlatPeakConfigEntry) -> None:
+    """Name the devices as the location and its meters are called now."""
+    names = {LOCATION_KEY: entry.title}
+    for meter in entry.get_subentries_of_type(SUBENTRY_METER):
+        names[meter.data[CONF_METER_KEY]] = meter.title
+    registry = dr.async_get(hass)
+    for key, name in names.items():
+        identifier = device_identifier(entry.data[CONF_LOCATION_ID], key)
+        if device := registry.async_get_device(identifiers={identifier}):
+            registry.async_update_device(device.id, name=name)

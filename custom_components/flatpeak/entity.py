@@ -43,7 +43,12 @@ class FlatPeakEntity(CoordinatorEntity[FlatPeakCoordinator]):
             entry_type=None if meter else DeviceEntryType.SERVICE,
             manufacturer="FlatPeak",
             model=TEST_MODE if is_test else None,
-            name=meter.title if meter else coordinator.config_entry.title,
+            # An entity may be added after its meter was renamed.
+            name=(
+                coordinator.meters[key].title
+                if meter
+                else coordinator.config_entry.title
+            ),
         )
 
     @property
