@@ -19,6 +19,7 @@ from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.event import async_call_later, async_track_point_in_utc_time
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
+from sqlalchemy.exc import SQLAlchemyError
 
 from .account import Account
 from .api import (
@@ -440,6 +441,8 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.config_entry.async_start_reauth(self.hass)
         except FlatPeakError as error:
             _LOGGER.debug("The past has to wait: %s", error)
+        except SQLAlchemyError:
+            _LOGGER.exception("The past has to wait for the recorder")
         except HomeAssistantError as error:
             self._fail_to_write("past", error)
         else:
