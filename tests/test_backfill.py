@@ -1,5 +1,6 @@
 """The past of meters: fetched once, priced, and never sent twice."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -315,6 +316,17 @@ async def test_invariant_4_a_crash_between_book_and_job(
     assert_priced(home, entry)
     assert_once(home)
     assert len((await recorded(home, entry))[f"{GRID} cost"]) > 8 * 23
+
+
+async def test_two_who_begin_at_once(home: Home, entry: MockConfigEntry) -> None:
+    """Only one of them is told that its meters are on their way."""
+    backfill = coordinator(entry).backfill
+    one, two = list(coordinator(entry).meters)[:2]
+    begun = await asyncio.gather(
+        backfill.async_begin([one], START), backfill.async_begin([two], START)
+    )
+    assert begun == [True, False]
+    assert list(backfill.job.parts) == [one]
 
 
 async def test_a_database_that_fails_holds_it_up_for_a_minute(

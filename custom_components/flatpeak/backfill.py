@@ -196,13 +196,14 @@ class Backfill:
 
         Raises HomeAssistantError.
         """
-        if self.is_running:
+        if self.is_running or self._one_step.locked():
             return False
-        start = start or default_start(self._exchange.utcnow(), self._ledger.zone)
-        parts = {key: Part(meter=key, start=start) for key in meters}
-        self._turns.clear()
-        await self._write(Job(parts={**self.job.parts, **parts}))
-        return True
+        async with self._one_step:
+            start = start or default_start(self._exchange.utcnow(), self._ledger.zone)
+            parts = {key: Part(meter=key, start=start) for key in meters}
+            self._turns.clear()
+            await self._write(Job(parts={**self.job.parts, **parts}))
+            return True
 
     async def async_step(self) -> timedelta | None:
         """Do the next thing, and return how long to wait; None: all is done.
