@@ -35,7 +35,8 @@ def released(
         state = _trusted(state)
     windows = [release(item.window, answer) for item in held]
     wired, carry = to_wire(windows, state.carry)
-    kept = [item for item in journal.outbox if item not in held]
+    known = set(held)  # there may be thousands
+    kept = [item for item in journal.outbox if item not in known]
     free = [Queued(meter=meter, window=w, wh=wh) for w, wh in wired if w.mwh]
     meters = {**journal.meters, meter: replace(state, carry=carry)}
     return replace(journal, meters=meters, outbox=(*kept, *free)), []
@@ -84,7 +85,7 @@ def sent_again(
     journal: Journal, book: Book, now: datetime, *, meter: str, status: Status
 ) -> Decided:
     """Take a meter's stuck records for new ones."""
-    again = stuck(journal, book, meter, now, status)
+    again = set(stuck(journal, book, meter, now, status))
     outbox = tuple(
         replace(
             item, status=Status.NEW, attempted=None, tries=0, batch=None, error=None
@@ -110,7 +111,8 @@ def left_out(
         for item in out
         if _is_news(item, book.get(meter, item.window.start))
     ]
-    kept = tuple(item for item in journal.outbox if item not in out)
+    known = set(out)
+    kept = tuple(item for item in journal.outbox if item not in known)
     return replace(journal, outbox=kept), lines
 
 

@@ -4,7 +4,6 @@ They have keys that no meter has. A line is all that others recorded from one in
 on, so that a report that is read again replaces lines and adds none.
 """
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from .api import CostItem, CostReport
 from .book import Book, Line
 from .journal import Journal, Queued
 from .metering import Finding, Kind, Origin, PricedWindow, Span, Stream, Window
+from .metering.overlap import overlapping
 
 ZERO = Decimal(0)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -197,21 +197,7 @@ def apart[Timed: (PricedWindow, CostItem)](
 
     A window of which nothing is known holds nothing.
     """
-    starts: list[datetime] = []
-    ends: list[datetime] = []
-    for window in sorted(held, key=lambda window: window.start):
-        if window.partial and not window.mwh:
-            continue
-        if ends and window.start < ends[-1]:
-            ends[-1] = max(ends[-1], window.end)
-            continue
-        starts.append(window.start)
-        ends.append(window.end)
-
-    def is_held(line: Timed) -> bool:
-        place = bisect_left(starts, line.end) - 1
-        return place >= 0 and ends[place] > line.start
-
+    is_held = overlapping(window for window in held if window.mwh or not window.partial)
     return [line for line in lines if not is_held(line)]
 
 

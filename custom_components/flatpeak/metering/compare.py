@@ -16,6 +16,7 @@ from .findings import (
 )
 from .lump import judge_total
 from .model import Span
+from .overlap import overlapping
 from .pairing import STORED, Pairing, is_close, money_of, pair
 
 DIGIT = Decimal("0.00001")  # FlatPeak documentation: up to five decimals
@@ -62,11 +63,14 @@ def compare[Item: PricedItem](
         witness=_witness(records, pairing),
         outage=_is_outage(records, pairing, now),
     )
-    everything = (*records, *others)
+    is_ours = overlapping((*records, *others))
     return (
         *(table.finding(record) for record in records),
         *(
-            Finding(kind=_foreign(item, everything), items=(item,))
+            Finding(
+                kind=Kind.OVERLAPPING_FOREIGN if is_ours(item) else Kind.FOREIGN,
+                items=(item,),
+            )
             for item in pairing.left
             if not _is_bucket(item, period)
         ),
@@ -167,14 +171,6 @@ def _is_outage[Item: PricedItem](
     ]
     missing = past.count(False)
     return missing > MANY or 2 * missing > len(past)
-
-
-def _foreign(item: PricedItem, records: Iterable[Record]) -> Kind:
-    """Return whether our meters hold the energy of someone else's record."""
-    overlaps = any(
-        record.start < item.end and item.start < record.end for record in records
-    )
-    return Kind.OVERLAPPING_FOREIGN if overlaps else Kind.FOREIGN
 
 
 def _is_bucket(item: PricedItem, period: Span) -> bool:

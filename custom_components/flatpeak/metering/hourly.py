@@ -48,12 +48,17 @@ def _by_hours(slices: Sequence[Slice], hours: Sequence[datetime]) -> Iterator[Sl
 
     An hour that has a report of its own, before the gap or after it, takes no part.
     """
-    told = [_hour(one.end - MICROSECOND) if _is_report(one) else None for one in slices]
+    reports = [
+        (_hour(one.end - MICROSECOND), number)
+        for number, one in enumerate(slices)
+        if _is_report(one)
+    ]
+    latest, earliest = dict(reports), dict(reversed(reports))
     for number, whole in enumerate(slices):
         pieces = split(whole, hours)
         if whole.quality is Quality.SPREAD:
-            first = _hour(pieces[0].start) in told[:number]
-            last = _hour(pieces[-1].start) in told[number + 1 :]
+            first = earliest.get(_hour(pieces[0].start), number) < number
+            last = latest.get(_hour(pieces[-1].start), number) > number
             pieces = _shared(pieces, whole.mwh, slice(first, len(pieces) - last))
         yield from pieces
 

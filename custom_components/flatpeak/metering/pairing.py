@@ -5,9 +5,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Protocol
 
 from .findings import PricedItem, Record, Standing
+from .overlap import Timed
 from .reconcile import TOLERANCE_WH, Expected, ReportItem
 
 STORED = {Standing.SENT, Standing.DOUBTFUL}
@@ -136,19 +136,7 @@ def _unlike(record: Record, item: PricedItem) -> tuple[bool, bool, bool, int]:
     )
 
 
-class _Timed(Protocol):
-    """What has a period."""
-
-    @property
-    def start(self) -> datetime:
-        """Return the start."""
-
-    @property
-    def end(self) -> datetime:
-        """Return the end."""
-
-
-def _by_period[Thing: _Timed](
+def _by_period[Thing: Timed](
     things: Iterable[Thing],
 ) -> Mapping[tuple[datetime, datetime], list[Thing]]:
     """Group records or items by their period."""
