@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+import threading
 
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.helpers.recorder import get_instance, session_scope
@@ -22,7 +23,7 @@ from custom_components.flatpeak import history
 from custom_components.flatpeak.api import FlatPeakError
 from custom_components.flatpeak.backfill import MINUTE, SPACING
 from custom_components.flatpeak.const import DOMAIN
-from custom_components.flatpeak.metering import Origin, PricedWindow
+from custom_components.flatpeak.metering import DaySums, Origin, PricedWindow
 from custom_components.flatpeak.past_file import job_path
 
 from .desk import shortest_gap
@@ -615,6 +616,32 @@ async def test_invariant_9_the_impossible_is_left_out(home: Home) -> None:
     found = lines(entry, key, MIDNIGHT)
     assert max(one.mwh for one in found) < most
     assert coordinator(entry).backfill.job.parts[key].tally.left_out > 0
+
+
+async def test_days_are_summed_aside(
+    home: Home, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop waits for no sums of a past: not after a start, nor ever after."""
+    await begin(entry)
+    await fetch(entry, home.freezer)
+    loop, summed = threading.get_ident(), []
+    add = DaySums.add
+
+    def noted(sums: DaySums, window: PricedWindow) -> None:
+        summed.append(threading.get_ident())
+        add(sums, window)
+
+    monkeypatch.setattr(DaySums, "add", noted)
+    await home.hass.config_entries.async_reload(entry.entry_id)
+    assert len(summed) > 2 * len(past_of(GRID))
+    place = home.simulator.ledger.locations[entry.data["location_id"]]
+    place.currency_code = "USD"
+    before = len(summed)
+    await home.go_to(BEGIN + timedelta(days=1, hours=1))
+    await live(home, entry)
+    assert coordinator(entry).data.currency == "USD"
+    assert len(summed) > before + 2 * len(past_of(GRID))
+    assert loop not in summed
 
 
 async def test_nothing_before_the_first_day(home: Home, entry: MockConfigEntry) -> None:

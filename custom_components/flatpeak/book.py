@@ -178,6 +178,18 @@ class Book:
                     sums.add(window)
             return sums.totals()
 
+    def sum_up(self, zone: tzinfo, currency: str | None) -> None:
+        """Make `days` ready: years take longer than an event loop may wait. Blocking.
+
+        Nothing may be written meanwhile.
+        """
+        for meter in list(self._windows):
+            sums = DaySums(zone, currency)
+            for window in self.all_of(meter):
+                sums.add(window)
+            with self._memory:
+                self._days[meter].setdefault((zone, currency), sums)
+
     def _path(self, month: str) -> Path:
         return self._folder / f"{self._prefix}{month}.jsonl"
 

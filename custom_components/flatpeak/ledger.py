@@ -105,15 +105,15 @@ class Ledger:
                     if not self._is_booked(item)
                 ),
             )
-        await self._take_zone()
+        self.zone = await self._sum_up(self.journal.facts)
 
     async def async_write(self, journal: Journal) -> None:
         """Make a journal durable, then take it up. Raises HomeAssistantError."""
         await async_write_durably(self._hass, self._file.write, journal)
-        moved = journal.facts.timezone != self.journal.facts.timezone
-        self.journal = journal
-        if moved:
-            await self._take_zone()
+        facts, before, zone = journal.facts, self.journal.facts, self.zone
+        if (facts.timezone, facts.currency) != (before.timezone, before.currency):
+            zone = await self._sum_up(facts)
+        self.journal, self.zone = journal, zone
 
     async def async_book(self, lines: Sequence[Line]) -> None:
         """Add lines to the book durably. Raises HomeAssistantError."""
@@ -140,11 +140,13 @@ class Ledger:
         """Delete the files of an entry that is being removed."""
         await self._hass.async_add_executor_job(self._remove)
 
-    async def _take_zone(self) -> None:
-        """Take the zone that the journal names."""
-        name = self.journal.facts.timezone
-        zone = await dt_util.async_get_time_zone(name) if name else None
-        self.zone = zone or dt_util.get_default_time_zone()
+    async def _sum_up(self, facts: Facts) -> tzinfo:
+        """Sum up the days as facts say, and return their zone."""
+        name = facts.timezone
+        named = await dt_util.async_get_time_zone(name) if name else None
+        zone = named or dt_util.get_default_time_zone()
+        await self._hass.async_add_executor_job(self.book.sum_up, zone, facts.currency)
+        return zone
 
     def _book(self, lines: Sequence[Line]) -> None:
         """Judge the prices, and add. Blocking."""
