@@ -326,7 +326,7 @@ async def test_two_who_begin_at_once(home: Home, entry: MockConfigEntry) -> None
     begun = await asyncio.gather(
         backfill.async_begin([one], START), backfill.async_begin([two], START)
     )
-    assert begun == [True, False]
+    assert list(begun) == [True, False]
     assert list(backfill.job.parts) == [one]
 
 
