@@ -20,6 +20,7 @@ from pytest_homeassistant_custom_component.common import (
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
 )
+from sqlalchemy import text
 
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.meters import new_meter
@@ -163,6 +164,15 @@ class Home:
         # At once: else the recorder's own run would come first, and leave out the rest.
         instance.queue_task(CompileMissingStatisticsTask())
         await async_wait_recording_done(self.hass)
+
+    async def rename_table(self, old: str, new: str) -> None:
+        """Rename a table of the recorder: what needs it fails."""
+
+        def rename() -> None:
+            with session_scope(hass=self.hass) as session:
+                session.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+        await get_instance(self.hass).async_add_executor_job(rename)
 
     def state(self, key: str, meter: str = "location") -> State:
         """Return the state of a sensor by the end of its unique id."""

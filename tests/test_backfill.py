@@ -9,7 +9,6 @@ from pathlib import Path
 import threading
 
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.helpers.recorder import get_instance, session_scope
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
@@ -17,7 +16,6 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_recording_done,
 )
-from sqlalchemy import text
 
 from custom_components.flatpeak import history
 from custom_components.flatpeak.api import FlatPeakError
@@ -335,9 +333,9 @@ async def test_a_database_that_fails_holds_it_up_for_a_minute(
 ) -> None:
     """It is asked again, without a restart of Home Assistant."""
     await coordinator(entry).async_fetch_past(list(coordinator(entry).meters), START)
-    await rename_table(home, "statistics", "hidden")
+    await home.rename_table("statistics", "hidden")
     await home.go_to(dt_util.utcnow() + SPACING)
-    await rename_table(home, "hidden", "statistics")
+    await home.rename_table("hidden", "statistics")
     assert coordinator(entry).backfill.percent == 0
     await home.go_to(dt_util.utcnow() + MINUTE)
     for _ in range(100):
@@ -345,16 +343,6 @@ async def test_a_database_that_fails_holds_it_up_for_a_minute(
             break
         await home.go_to(dt_util.utcnow() + 30 * SPACING)
     assert_priced(home, entry)
-
-
-async def rename_table(home: Home, old: str, new: str) -> None:
-    """Rename a table of the recorder."""
-
-    def rename() -> None:
-        with session_scope(hass=home.hass) as session:
-            session.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
-
-    await get_instance(home.hass).async_add_executor_job(rename)
 
 
 @pytest.mark.parametrize("overwrite", ["same_period", "never"])

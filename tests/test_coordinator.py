@@ -6,6 +6,7 @@ from decimal import Decimal
 import logging
 
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.core import Event, EventStateChangedData, callback
 from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.util import dt as dt_util
@@ -174,6 +175,32 @@ async def test_rate_does_not_outlive_its_power(home: Home, location: str) -> Non
     coordinator_of(entry)._publish()
     assert home.state("cost_rate", key_of(entry)).state == "unknown"
     assert home.value("cost_today", key_of(entry)) > 0
+
+
+@pytest.mark.freeze_time(MORNING)
+async def test_a_database_that_fails_holds_up_only_what_it_has(
+    home: Home, location: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Meanwhile no old power is shown as if it were new; then all goes on."""
+    entry = await set_up(home, location)
+    await home.live(MORNING + 4 * SLOT, use)
+    before = home.value("cost_today")
+    await home.rename_table("statistics_short_term", "hidden")
+    await home.go_to(MORNING + HOUR)
+    home.hass.bus.async_fire(EVENT_RECORDER_5MIN_STATISTICS_GENERATED)
+    await home.go_to(MORNING + HOUR + 75 * SECOND)
+    assert home.state("cost_rate", key_of(entry)).state == "unknown"
+    assert home.value("cost_today") == before
+    assert "The recorder cannot be read" in caplog.text
+
+    await home.rename_table("hidden", "statistics_short_term")
+    await home.live(MORNING + HOUR + 4 * SLOT, use)
+    assert home.value("cost_rate", key_of(entry)) > 0
+    assert home.value("pending_records") == 0
+    assert home.value("cost_today") == home.simulator.stored_cost(
+        location, MORNING, MIDNIGHT
+    )
+    assert home.value("cost_today") > before
 
 
 @pytest.mark.freeze_time(MORNING)

@@ -359,6 +359,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
     async def _async_push(self) -> None:
         """Push, and show what came of it."""
         try:
+            self._gone = await async_gone(self.hass, self.meters.values())
             await self._check_clock()
             await self._pusher.async_push()
             async with self.ledger.lock:
@@ -367,11 +368,12 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         except FlatPeakAuthenticationError as error:
             self._fail("push", error_key(error))
             self.config_entry.async_start_reauth(self.hass)
+        except SQLAlchemyError:
+            _LOGGER.exception("The recorder cannot be read; meters wait for it")
         except HomeAssistantError as error:
             self._fail_to_write("push", error)
         else:
             self._fail("push", None)
-        self._gone = await async_gone(self.hass, self.meters.values())
         if self._unsub_push is None and self._batch_is_new():
             self._unsub_push = async_call_later(self.hass, FIRST_READ, self._start_push)
         self._publish()
