@@ -4,10 +4,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, settings, strategies as st
+import pytest
 
 from custom_components.flatpeak.advance import advance
 from custom_components.flatpeak.journal import MeterState, Queued
-from custom_components.flatpeak.metering import Reporting, Row, Source
+from custom_components.flatpeak.metering import (
+    Quality,
+    Reporting,
+    Row,
+    Slice,
+    Source,
+    cut,
+)
+from custom_components.flatpeak.metering.hourly import shift
 from tests.books import BERLIN, STREAM
 
 from .histories import KWH, SLOT, START, at
@@ -131,3 +140,22 @@ def test_the_rows_are_what_a_continuous_meter_settles_at_once() -> None:
         )
         assert step.state.anchor is not None
         assert step.state.anchor.end == end
+
+
+@pytest.mark.parametrize("slot", [1, 6, 11])
+def test_what_has_no_data_is_no_estimate_an_hour_earlier(slot: int) -> None:
+    """Where nobody knows the register for a slot, the hour has that hole, no less."""
+    gap = Slice(start=at(slot), end=at(slot + 1), mwh=0, quality=Quality.NO_DATA)
+    report = Slice(start=at(0), end=at(1), mwh=11 * KWH)
+    quiet = [
+        Slice(start=at(1), end=at(slot), mwh=0),
+        Slice(start=at(slot + 1), end=at(12), mwh=0),
+    ]
+    seen = [report, quiet[0], gap, quiet[1]]
+    windows, _ = cut(shift([one for one in seen if one.start < one.end]), 15, BERLIN)
+    assert [(one.start - at(-12)) // SLOT for one in windows] == [0, 3, 6, 9]
+    for number, window in enumerate(windows):
+        has_hole = number == slot // 3
+        assert window.partial == has_hole
+        assert window.mwh == (2 if has_hole else 3) * KWH
+        assert not window.estimated

@@ -836,7 +836,7 @@ def test_rule_14_what_follows_a_claim_mixes_with_nothing() -> None:
     assert parts == [
         (4_995_000_000, HELD),
         (200_000, Quality.FOLLOWS),
-        (300_000, SPREAD),
+        (300_000, MEASURED),
     ]
 
 

@@ -40,7 +40,11 @@ def shift(slices: Sequence[Slice]) -> tuple[Slice, ...]:
     count = (slices[-1].end - hour) // HOUR
     hours = [hour + HOUR * number for number in range(1, count + 1)]
     pieces = _by_hours(slices, hours)
-    return tuple(_moved(tuple(seen)) for _, seen in groupby(pieces, key=_hour_and_fate))
+    return tuple(
+        moved
+        for _, seen in groupby(pieces, key=_hour_and_fate)
+        for moved in _moved(tuple(seen))
+    )
 
 
 def _by_hours(slices: Sequence[Slice], hours: Sequence[datetime]) -> Iterator[Slice]:
@@ -95,15 +99,29 @@ def _hour_and_fate(piece: Slice) -> tuple[datetime, Quality | None]:
     return _hour(piece.start), piece.quality if piece.quality in CLAIMS else None
 
 
-def _moved(seen: Sequence[Slice]) -> Slice:
-    """Return an hour's energy, an hour earlier."""
-    qualities = {piece.quality for piece in seen}
-    return Slice(
-        start=seen[0].start - HOUR,
-        end=seen[-1].end - HOUR,
-        mwh=sum(piece.mwh for piece in seen),
-        quality=qualities.pop() if len(qualities) == 1 else Quality.SPREAD,
-    )
+def _moved(seen: Sequence[Slice]) -> Iterator[Slice]:
+    """Yield an hour's energy, an hour earlier: even over the time that has data."""
+    known = [piece for piece in seen if not _is_unknown(piece)]
+    qualities = {piece.quality for piece in known}
+    quality = qualities.pop() if len(qualities) == 1 else Quality.SPREAD
+    mwh = sum(piece.mwh for piece in known)
+    time = sum((piece.end - piece.start for piece in known), timedelta())
+    done = timedelta()
+    for is_unknown, run in groupby(seen, key=_is_unknown):
+        pieces = tuple(run)
+        start, end = pieces[0].start - HOUR, pieces[-1].end - HOUR
+        if is_unknown:
+            yield Slice(start=start, end=end, mwh=0, quality=Quality.NO_DATA)
+            continue
+        until = done + end - start
+        share = mwh * until // time - mwh * done // time
+        yield Slice(start=start, end=end, mwh=share, quality=quality)
+        done = until
+
+
+def _is_unknown(piece: Slice) -> bool:
+    """Return whether nobody knows what was used in a piece."""
+    return piece.quality is Quality.NO_DATA
 
 
 def _hour(instant: datetime) -> datetime:
