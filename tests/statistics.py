@@ -69,13 +69,13 @@ class Recorded:
 
     async def everything(self) -> Mapping[str, Rows]:
         """Return all rows of all our statistics."""
-        return {one: await self._rows(one) for one in await self.names()}
+        return {one: await self.rows_of(one) for one in await self.names()}
 
     async def rows(self, source: str, kind: str = "cost") -> Rows:
         """Return state and sum of all rows of a statistic."""
-        return await self._rows(self.id(source, kind))
+        return await self.rows_of(self.id(source, kind))
 
-    async def _rows(self, statistic: str) -> Rows:
+    async def rows_of(self, statistic: str) -> Rows:
         """Return state and sum of all rows of a statistic."""
         found = await get_instance(self.home.hass).async_add_executor_job(
             statistics_during_period,

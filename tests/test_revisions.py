@@ -1,6 +1,6 @@
 """Imported statistics: days late, and revised when they were priced long ago."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +12,7 @@ from homeassistant.components.recorder.models import (
 )
 from homeassistant.components.recorder.statistics import async_add_external_statistics
 from homeassistant.util import dt as dt_util
-from homeassistant.util.unit_conversion import EnergyConverter
+from homeassistant.util.unit_conversion import EnergyConverter, PowerConverter
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.components.recorder.common import (
@@ -24,13 +24,16 @@ from custom_components.flatpeak.journal import Journal
 from custom_components.flatpeak.metering import Origin, PricedWindow, Rule, Window
 from custom_components.flatpeak.review import Difference
 from custom_components.flatpeak.revisions import revised
+from custom_components.flatpeak.series import statistic_id
 
 from .desk import is_quote, is_record
 from .home import ACCOUNT, KEY, Home
 from .simulator import DEFAULT
 from .simulator.core import LoggedRequest
+from .statistics import Recorded, assert_sums
 
-GRID = "utility:grid"
+GRID, PUMP = "utility:grid", "utility:pump"
+LATE = 5  # the hour whose power comes later
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 FIRST = datetime(2026, 11, 9, tzinfo=UTC)  # the hour that the statistic begins with
@@ -418,3 +421,45 @@ async def test_nothing_is_asked_while_sending_is_paused(
     await coordinator_of(entry).async_set_sending(on=True)
     await push(home)
     assert [one for one in home.simulator.requests[before:] if is_quote(one)]
+
+
+async def test_an_hour_of_power_that_comes_late(home: Home) -> None:
+    """Without data it has a row of nothing; then its own, and all later sums move."""
+    await deliver_power(home, [n for n in range(24) if n != LATE])
+    location = home.simulator.add_location(ACCOUNT, tariff="daynight", timezone="UTC")
+    entry = home.add_entry(location, {PUMP: ("import", "device")}, window=30)
+    await home.set_up(entry)
+    await push(home)
+    (key,) = coordinator_of(entry).meters
+    recorded = Recorded(home, location)
+    rows = await recorded.rows_of(statistic_id(location, key, "energy"))
+    assert rows[FIRST + LATE * HOUR][0] == 0
+    assert hours(entry)[LATE] == 0
+
+    await deliver_power(home, [LATE])
+    await night(home)
+    await push(home)
+    rows = await recorded.rows_of(statistic_id(location, key, "energy"))
+    assert_sums(rows)
+    assert {start: state for start, (state, _) in rows.items()} == {
+        FIRST + n * HOUR: (300 + n) / 1000 for n in range(1, 24)
+    }
+    assert_priced(entry)
+
+
+async def deliver_power(home: Home, hours: Iterable[int]) -> None:
+    """Import the mean power of some hours of the first day: 300 W and its number."""
+    async_add_external_statistics(
+        home.hass,
+        StatisticMetaData(
+            mean_type=StatisticMeanType.ARITHMETIC,
+            has_sum=False,
+            name="Pump",
+            source="utility",
+            statistic_id=PUMP,
+            unit_class=PowerConverter.UNIT_CLASS,
+            unit_of_measurement="W",
+        ),
+        [StatisticData(start=FIRST + n * HOUR, mean=300 + n) for n in hours],
+    )
+    await async_wait_recording_done(home.hass)
