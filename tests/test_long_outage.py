@@ -4,14 +4,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from homeassistant.components.recorder.db_schema import StatisticsShortTerm
+from homeassistant.helpers.recorder import get_instance, session_scope
 import pytest
 from pytest_homeassistant_custom_component.components.recorder.common import (
     async_wait_purge_done,
 )
+from sqlalchemy import delete
 
 from .crash.audit import audit
 from .crash.files import books_of
-from .home import ACCOUNT, KEY, SLOT, Home
+from .home import ACCOUNT, KEY, POWER, SLOT, Home
 from .lifetime import GRID, METERS, Life
 from .lives import alive
 from .simulator import FlatPeakSimulator
@@ -19,6 +22,7 @@ from .simulator import FlatPeakSimulator
 MORNING = datetime(2026, 11, 11, 8, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
+PUMP = "sensor.heat_pump"
 
 
 def use(start: datetime) -> dict[str, float]:
@@ -72,6 +76,47 @@ async def test_scenario_26_hours_where_the_details_are_purged(home: Home) -> Non
         location, MORNING, end
     )
     assert home.value("pending_records", key) == 0
+
+
+@pytest.mark.freeze_time(MORNING)
+async def test_scenario_26_power_where_half_an_hour_is_purged(home: Home) -> None:
+    """The row of that hour has what its details have no more: an estimate as well."""
+
+    def run(start: datetime) -> dict[str, float]:
+        watts = 1200 if start.minute < 30 else 600
+        home.hass.states.async_set(PUMP, str(watts), POWER)
+        return {}
+
+    run(MORNING)
+    location = home.simulator.add_location(ACCOUNT, tariff="dynamic")
+    entry = home.add_entry(location, {PUMP: ("import", "device")}, window=30)
+    await home.set_up(entry)
+    gone, back = MORNING + HOUR, MORNING + 4 * HOUR
+    await home.live(gone, run)
+    await home.hass.config_entries.async_unload(entry.entry_id)
+    await home.live(back, run)
+    await let_forget(home, gone + 3 * HOUR / 2)
+    await home.set_up(entry)
+    await home.live(back + HOUR / 2, run)
+
+    (key,) = entry.runtime_data.meters
+    lines = entry.runtime_data.ledger.book.between(key, gone, back)
+    assert [line.start for line in lines] == [gone + n * HOUR / 2 for n in range(6)]
+    assert [line.estimated for line in lines] == [True] * 3 + [False] * 3
+    # A slot in which the power changes has a bit of both.
+    wh = [line.mwh / 1000 for line in lines]
+    assert wh == pytest.approx([450, 450, 450, 300, 600, 300], rel=0.1)
+
+
+async def let_forget(home: Home, before: datetime) -> None:
+    """Let the recorder have no details of the time before an instant."""
+
+    def purge() -> None:
+        old = StatisticsShortTerm.start_ts < before.timestamp()
+        with session_scope(hass=home.hass) as session:
+            session.execute(delete(StatisticsShortTerm).where(old))
+
+    await get_instance(home.hass).async_add_executor_job(purge)
 
 
 @pytest.mark.usefixtures("lives_allowed")

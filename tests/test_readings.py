@@ -22,12 +22,12 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 from custom_components.flatpeak.metering import Row
 from custom_components.flatpeak.readings import async_read_rows, async_run_starts
 
-from .home import ENERGY, Home
+from .home import ENERGY, POWER, Home
 
 BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
 SLOT = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
-GRID = "sensor.grid_import"
+GRID, PUMP = "sensor.grid_import", "sensor.heat_pump"
 IMPORTED = "example:grid_import"
 
 pytestmark = pytest.mark.freeze_time(BEGIN)
@@ -145,6 +145,38 @@ async def test_hours_where_the_detail_is_purged(home: Home) -> None:
     rows = await read(home, GRID, BEGIN + HOUR)
     assert {row.end - row.start for row in rows} == {SLOT}
     assert rows[0].start == BEGIN + HOUR - SLOT
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_an_hour_whose_detail_is_purged_in_part(home: Home, known: bool) -> None:
+    """Its mean stands for what is missing, where the sensor was there before it."""
+    if known:
+        mean: StatisticData = {"start": BEGIN - HOUR, "mean": 900}
+        async_import_statistics(home.hass, power_metadata(), [mean])
+    begin = BEGIN + 6 * SLOT
+    home.freezer.move_to(begin)
+    home.hass.states.async_set(PUMP, "1200", POWER)
+    await home.live(BEGIN + 14 * SLOT, lambda _: {})
+    rows = await read(home, PUMP, BEGIN - HOUR)
+    assert [(row.start, row.end, row.mean) for row in rows if row.start < begin] == (
+        [(BEGIN - HOUR, BEGIN, 900), (BEGIN, begin, 1200)] if known else []
+    )
+    detail = [row for row in rows if row.start >= begin]
+    assert len(detail) == 8
+    assert {row.end - row.start for row in detail} == {SLOT}
+
+
+def power_metadata() -> StatisticMetaData:
+    """Describe the statistics of a power sensor."""
+    return {
+        "mean_type": StatisticMeanType.ARITHMETIC,
+        "has_sum": False,
+        "name": None,
+        "source": "recorder",
+        "statistic_id": PUMP,
+        "unit_class": "power",
+        "unit_of_measurement": "W",
+    }
 
 
 async def test_imported_statistics(home: Home) -> None:

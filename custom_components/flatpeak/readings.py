@@ -1,6 +1,7 @@
 """What the recorder holds of a meter's source: the ledger of readings."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Literal
 
@@ -76,7 +77,22 @@ def _read(
         return rows
     full_hour = start.replace(minute=0, second=0, microsecond=0)
     hours = _rows(hass, source, known, full_hour, detail_from, period="hour")
-    return [row for row in hours if not detail_from or row.end <= detail_from] + rows
+    return [*_until(hours, detail_from), *rows] if detail_from else hours
+
+
+def _until(hours: Sequence[Row], end: datetime) -> Sequence[Row]:
+    """Return hourly rows up to where the detail begins.
+
+    Where that is within an hour, the mean of the hour stands for what is purged of it.
+    A register needs no help. Without the hour before, the source was not there yet.
+    """
+    whole = [row for row in hours if row.end <= end]
+    within = [
+        replace(row, end=end)
+        for row in hours[len(whole) :]
+        if row.mean is not None and whole and whole[-1].end == row.start < end
+    ]
+    return [*whole, *within]
 
 
 def _rows(
