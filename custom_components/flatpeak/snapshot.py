@@ -1,5 +1,6 @@
 """One immutable picture of everything the entities show."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
@@ -246,16 +247,18 @@ def meter_figures(
     waiting = [item for item in journal.outbox if item.meter == key]
     currency = journal.facts.currency
     days = dict(book.days(key, periods.zone, currency))
+    unbooked: defaultdict[date, list[PricedWindow]] = defaultdict(list)
     for window in (item.window for item in waiting):
         if book.get(key, window.start) is None:
-            day = local_date(window.start, periods.zone)
             line = PricedWindow(
                 start=window.start,
                 end=window.end,
                 mwh=window.mwh,
                 estimated=window.estimated,
             )
-            days[day] = days.get(day, Total()) + Total.of([line])
+            unbooked[local_date(window.start, periods.zone)].append(line)
+    for day, lines in unbooked.items():
+        days[day] = days.get(day, Total()) + Total.of(lines)
     latest = book.latest(key, *PRICED)
     return Figures(
         **_totals(days, periods),
