@@ -209,3 +209,21 @@ def test_the_file_stays_small(path: Path, file: JournalFile) -> None:
         file.write(replace(BASE, outbox=(queued(number),)))
         assert path.stat().st_size < 2_000
     assert mode(path) == 0o600
+
+
+def test_invariant_4_what_nobody_answers_is_not_written_again(
+    path: Path, file: JournalFile
+) -> None:
+    """Sixty days of quarantine, and a day more: each record is a short line."""
+
+    def unanswered(count: int) -> Journal:
+        outbox = [queued(n, status=Status.HELD) for n in range(count)]
+        return replace(BASE, outbox=tuple(outbox))
+
+    file.write(unanswered(60 * 48))
+    whole = path.stat().st_size
+    assert whole < 60 * 48 * 50
+    for count in range(60 * 48, 61 * 48):
+        file.write(unanswered(count + 1))
+    assert path.stat().st_size - whole < 48 * 100
+    assert read_journal(path) == unanswered(61 * 48)

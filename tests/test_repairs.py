@@ -146,6 +146,23 @@ async def test_invariant_9_user_decides(
     assert home.value("cost_today", key) == stored
 
 
+async def test_invariant_9_a_meter_that_goes_on_claiming_has_one_repair(
+    home: Home, entry: MockConfigEntry, issue_registry: ir.IssueRegistry
+) -> None:
+    """It tells of all of it."""
+
+    def claim(start: datetime) -> dict[str, float]:
+        return {PUMP: 0.05 if start.minute % 30 else CLAIM}
+
+    await home.live(BEGIN + timedelta(hours=5), claim)
+    [issue] = [one for one in issue_registry.issues.values() if one.domain == DOMAIN]
+    held = entry.runtime_data.ledger.journal.outbox
+    assert len(held) == 1 + 4
+    assert {item.status for item in held} == {Status.HELD}
+    assert issue.translation_placeholders is not None
+    assert issue.translation_placeholders["energy"].startswith(f"{5 * CLAIM}.")
+
+
 @pytest.mark.parametrize(
     ("choice", "followed"), [("discard", False), ("replaced", True)]
 )
