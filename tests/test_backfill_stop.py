@@ -181,6 +181,20 @@ async def test_stopped_twice(home: Home, holey: MockConfigEntry) -> None:
     assert_once(home)
 
 
+async def test_a_lost_book(home: Home, holey: MockConfigEntry) -> None:
+    """What was left is not read a second time from the statistics."""
+    await home.hass.config_entries.async_unload(holey.entry_id)
+    for path in files(home):
+        if ".book-" in path.name:
+            path.unlink()
+    await home.hass.config_entries.async_setup(holey.entry_id)
+    await live(home, holey)
+    await begin(holey)
+    await fetch(holey, home.freezer)
+    assert_priced(home, holey)
+    assert_once(home)
+
+
 async def test_a_hole_is_not_folded(home: Home, holey: MockConfigEntry) -> None:
     """The sum of a day would hide the hours that can still be fetched."""
     await live(home, holey, 30)
@@ -272,7 +286,10 @@ async def test_a_part_of_an_hour_is_there(home: Home) -> None:
 async def test_stopped_after_a_crash_between_book_and_job(
     home: Home, entry: MockConfigEntry
 ) -> None:
-    """Lines that are in the book are neither lost nor fetched again."""
+    """An hour that was adopted is neither lost nor fetched again."""
+    hour, mwh = next(iter(past_of(GRID).items()))
+    place = entry.data["location_id"]
+    home.simulator.add_record(place, hour, hour + HOUR, round(mwh / 1000))
     await begin(entry)
     path = job_path(home.hass, entry.entry_id)
     grid = grid_of(entry)
@@ -284,6 +301,7 @@ async def test_stopped_after_a_crash_between_book_and_job(
     await home.hass.config_entries.async_setup(entry.entry_id)
     await coordinator(entry).async_stop_past()
     await fetch(entry, home.freezer)
+    assert len(lines(entry, grid, MIDNIGHT)) == 1
     await assert_bars(home, entry)
     await begin(entry)
     await fetch(entry, home.freezer)

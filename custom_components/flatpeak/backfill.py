@@ -307,7 +307,9 @@ class Backfill:
         What was left when a fetch was stopped comes after what the statistics tell.
         """
         end, past = await self._read_statistics(key, start)
-        rest = [one for one in self._rest(key) if one.window.start >= start]
+        # They tell it all where the book was lost, at the first line of which they end.
+        told = past.records[-1].window.end if past.records else start
+        rest = [one for one in self._rest(key) if one.window.start >= told]
         if rest:
             end = max(end, rest[-1].window.end)
         return end, replace(past, records=(*past.records, *rest))
