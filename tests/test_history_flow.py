@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.flatpeak.const import DOMAIN
 
-from .history import add_past, coordinator, fetch
+from .history import add_past, coordinator, fetch, fetch_until
 from .home import ACCOUNT, KEY, Home
 
 BEGIN = datetime(2026, 11, 11, 8, tzinfo=UTC)
@@ -177,7 +177,7 @@ async def test_from_the_options(home: Home, entry: MockConfigEntry) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["backfill_running", "entry_not_loaded", "books_not_written"]
+    "reason", ["history_stopped", "entry_not_loaded", "books_not_written"]
 )
 async def test_options_survive_what_is_in_the_way(
     home: Home, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch, reason: str
@@ -186,7 +186,7 @@ async def test_options_survive_what_is_in_the_way(
     flows = home.hass.config_entries.options
     changed = {"window": 5, "include_carbon": False}
     result: Any = await flows.async_init(entry.entry_id)
-    if reason == "backfill_running":
+    if reason == "history_stopped":
         assert await coordinator(entry).async_fetch_past(
             coordinator(entry).meters, None
         )
@@ -195,6 +195,8 @@ async def test_options_survive_what_is_in_the_way(
     end: Any = await flows.async_configure(
         result["flow_id"], {**changed, "history": True}
     )
+    if reason == "history_stopped":
+        end = await go(home.hass, result["flow_id"], "history_stop")
     if reason == "books_not_written":
         with monkeypatch.context() as patch:
             full = OSError("No space left on device")
@@ -214,17 +216,98 @@ async def test_in_the_way(home: Home, entry: MockConfigEntry) -> None:
         return await flows.async_init(entry.entry_id, context={"source": "history"})
 
     menus = [await offer() for _ in range(4)]
+    steps = ("history_fetch", "history_choose", "history_stop", "history_stop")
     end = await go(home.hass, menus[0]["flow_id"], "history_fetch")
     assert end["reason"] == "history_begun"
     end = await go(home.hass, menus[1]["flow_id"], "history_fetch")
-    assert end["reason"] == "backfill_running"
-    assert (await offer())["reason"] == "backfill_running"
+    assert end["step_id"] == "history_running"
+    menus.append(await offer())
+    assert menus[-1]["step_id"] == "history_running"
     await home.hass.config_entries.async_unload(entry.entry_id)
     assert (await offer())["reason"] == "entry_not_loaded"
-    for menu, step in zip(menus[2:], ("history_fetch", "history_choose"), strict=True):
+    for menu, step in zip((*menus[2:], menus[1]), steps, strict=True):
         end = await go(home.hass, menu["flow_id"], step)
         assert end["reason"] == "entry_not_loaded"
     assert not flows.async_progress()
+
+
+async def running(home: Home, entry: MockConfigEntry) -> Any:
+    """Return what the options say while the past is being fetched."""
+    return await home.hass.config_entries.options.async_init(
+        entry.entry_id, context={"source": "history"}
+    )
+
+
+async def test_stopped_before_anything_was_sent(
+    home: Home, entry: MockConfigEntry
+) -> None:
+    """It says how far it is, and can be left alone or stopped; then it is offered."""
+    assert await coordinator(entry).async_fetch_past(coordinator(entry).meters, None)
+    menu = await running(home, entry)
+    assert menu["step_id"] == "history_running"
+    assert menu["description_placeholders"] == {
+        "percent": "0",
+        "meters": "Grid import, Heat pump",
+    }
+    end = await go(home.hass, menu["flow_id"], "history_skip")
+    assert end["type"] is FlowResultType.CREATE_ENTRY
+    assert coordinator(entry).backfill.is_running
+    menu = await running(home, entry)
+    before = len(home.simulator.requests)
+    end = await go(home.hass, menu["flow_id"], "history_stop")
+    assert (end["type"], end["reason"]) == (FlowResultType.ABORT, "history_stopped")
+    await home.go_to(BEGIN + timedelta(seconds=30))
+    assert len(home.simulator.requests) == before
+    offer = await running(home, entry)
+    assert offer["step_id"] == "history"
+    end = await go(home.hass, offer["flow_id"], "history_fetch")
+    assert end["reason"] == "history_begun"
+
+
+async def test_stopped_while_something_is_on_its_way(
+    home: Home, entry: MockConfigEntry
+) -> None:
+    """It is followed to its end, which is said; the other meter is left alone."""
+    coord = coordinator(entry)
+    await home.live(BEGIN + timedelta(minutes=5), lambda _: {GRID: 0.1, PUMP: 0.1})
+    await coord.backfill.async_begin(coord.meters, SINCE)
+
+    def uploads() -> list[Any]:
+        return [r for r in home.simulator.requests if r.template == "/meters/interval"]
+
+    await fetch_until(entry, home.freezer, uploads)
+    menu = await running(home, entry)
+    end = await go(home.hass, menu["flow_id"], "history_stop")
+    assert end["reason"] == "history_stopping"
+    assert (await running(home, entry))["reason"] == "history_stopping"
+    await fetch(entry, home.freezer)
+    assert len(uploads()) == 1
+    assert coord.backfill.percent == 100
+    offer = await running(home, entry)
+    assert offer["step_id"] == "history"
+    rows = offer["description_placeholders"]["table"].splitlines()
+    assert rows == [
+        "| Grid import | 0 | - |",
+        f"| Heat pump | {RECORDS} | {SINCE.date()} |",
+    ]
+
+
+async def test_a_full_disk_when_it_is_stopped(
+    home: Home, entry: MockConfigEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on, which is said; once there is room, it can be stopped."""
+    assert await coordinator(entry).async_fetch_past(coordinator(entry).meters, None)
+    menu = await running(home, entry)
+    with monkeypatch.context() as patch:
+        full = OSError("No space left on device")
+        patch.setattr("homeassistant.util.file.AtomicWriter", Mock(side_effect=full))
+        end = await go(home.hass, menu["flow_id"], "history_stop")
+    assert (end["type"], end["reason"]) == (FlowResultType.ABORT, "stop_not_written")
+    assert len(coordinator(entry).backfill.at_work) == len(METERS)
+    menu = await running(home, entry)
+    end = await go(home.hass, menu["flow_id"], "history_stop")
+    assert end["reason"] == "history_stopped"
+    assert not coordinator(entry).backfill.is_running
 
 
 async def test_a_full_disk(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+import json
 from pathlib import Path
 
 from homeassistant.exceptions import HomeAssistantError
@@ -44,6 +45,8 @@ PART = Part(
     told=True,
     tally=Tally(adopted=1, sent=2, refused=3, left_out=4, unpriced=5),
     error='"No"',
+    stopped=True,
+    rest=RECORDS[:3],
 )
 JOB = Job(parts={"a1b2c3d4": PART, "b": Part(meter="b", start=START)})
 
@@ -57,6 +60,18 @@ def test_invariant_4_everything_comes_back(tmp_path: Path) -> None:
     assert mode(path) == 0o600
     write_job(path, JOB.only(["b"]))
     assert read_job(path).parts.keys() == {"b"}
+
+
+def test_a_file_of_before_it_could_be_stopped(tmp_path: Path) -> None:
+    """It is read as one of which nothing was stopped."""
+    path = tmp_path / "job"
+    write_job(path, JOB)
+    data = json.loads(path.read_text())
+    for part in data["parts"]:
+        del part["stopped"], part["rest"]
+    path.write_text(json.dumps({**data, "version": 1}))
+    part = replace(PART, stopped=False, rest=())
+    assert read_job(path) == JOB.with_part(part)
 
 
 def test_invariant_4_full_disk(tmp_path: Path) -> None:

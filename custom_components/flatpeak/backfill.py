@@ -61,6 +61,7 @@ from .past import (
     Part,
     looked_at,
     next_reading,
+    stopped,
     without,
 )
 from .past_file import JobVersionError, job_path, read_job, write_job
@@ -164,6 +165,22 @@ class Backfill:
         """Return whether something is left to do."""
         return not self.job.is_done
 
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether what is left to do is to follow what was sent."""
+        return self.is_running and all(part.stopped for part in self.job.at_work)
+
+    @property
+    def at_work(self) -> list[str]:
+        """Return the keys of the meters whose past is on its way."""
+        return [part.meter for part in self.job.at_work]
+
+    @property
+    def holes(self) -> dict[str, datetime]:
+        """Return the last hour that each meter's past lacks since it was stopped."""
+        parts = self.job.parts.items()
+        return {key: part.rest[-1].window.start for key, part in parts if part.rest}
+
     async def async_preview(
         self, meters: Iterable[str], start: datetime | None = None
     ) -> list[Preview]:
@@ -200,10 +217,23 @@ class Backfill:
             return False
         async with self._one_step:
             start = start or default_start(self._exchange.utcnow(), self._ledger.zone)
-            parts = {key: Part(meter=key, start=start) for key in meters}
+            parts = {
+                key: Part(meter=key, start=start, rest=self._rest(key))
+                for key in meters
+            }
             self._turns.clear()
             await self._write(Job(parts={**self.job.parts, **parts}))
             return True
+
+    async def async_stop(self) -> None:
+        """Send nothing more, durably; what was sent is followed to its end.
+
+        Raises HomeAssistantError: then it goes on as before.
+        """
+        async with self._one_step:  # what is being sent just now is known after it
+            if self._is_resumed:
+                await self._resume()
+            await self._write_stopped(self.job.at_work)
 
     async def async_step(self) -> timedelta | None:
         """Do the next thing, and return how long to wait; None: all is done.
@@ -267,11 +297,27 @@ class Backfill:
                 records=past.records,
                 total=len(past.records),
                 tally=part.tally.plus(left_out=past.held),
+                rest=tuple(one for one in part.rest if one.window.start < part.start),
             )
         )
 
     async def _read(self, key: str, start: datetime) -> tuple[datetime, Past]:
-        """Return where a meter's past ends, and what it tells."""
+        """Return where a meter's past ends, and what it tells.
+
+        What was left when a fetch was stopped comes after what the statistics tell.
+        """
+        end, past = await self._read_statistics(key, start)
+        # They tell it all where the book was lost, at the first line of which they end.
+        told = past.records[-1].window.end if past.records else start
+        rest = [one for one in self._rest(key) if one.window.start >= told]
+        if rest:
+            end = max(end, rest[-1].window.end)
+        return end, replace(past, records=(*past.records, *rest))
+
+    async def _read_statistics(
+        self, key: str, start: datetime
+    ) -> tuple[datetime, Past]:
+        """Return where the past of a meter's statistics ends, and what it tells."""
         now, zone = self._exchange.utcnow(), self._ledger.zone
         meter = self._meters[key]
         end = live_start(key, self._ledger.journal, self._ledger.book, now, zone)
@@ -450,7 +496,10 @@ class Backfill:
             # It looks at the report once more before anything goes out.
             self._turns.forget(part.meter)
             again = replace(part, batch=None, batch_end=None, looked=None)
-            await self._write_part(again)
+            if part.stopped:
+                await self._write_stopped([again])
+            else:
+                await self._write_part(again)
             return
         if self._wait(part, LOOK_AGAIN):
             return
@@ -541,6 +590,19 @@ class Backfill:
         """Make durable how far a meter is."""
         await self._write(self.job.with_part(part))
 
+    async def _write_stopped(self, parts: Iterable[Part]) -> None:
+        """Make durable that nothing more of parts is sent."""
+        left = dict(self.job.parts)
+        for part in parts:
+            first = self._ledger.book.first(part.meter)
+            begins = first.start if first else None
+            less = await self._aside(partial(stopped, part, begins))
+            if less:
+                left[part.meter] = less
+            else:
+                del left[part.meter]
+        await self._write(Job(parts=left))
+
     async def _write(self, job: Job) -> None:
         """Make the job durable, then take it up. Raises HomeAssistantError."""
         whole = Job(parts={**self._gone.parts, **job.parts})
@@ -550,10 +612,18 @@ class Backfill:
 
     def _hide(self) -> None:
         """Let the statistics wait for what is still to come into the book."""
-        for part in self.job.parts.values():
+        parts, hours = self.job.parts, self._hours
+        hours.unsent = {key: part.rest for key, part in parts.items() if part.rest}
+        for key in hours.open_past.keys() - set(self.at_work):
+            del hours.open_past[key]
+        for part in parts.values():
             if not part.is_booked:
-                span = Span(start=part.start, end=part.end)
-                self._hours.open_past[part.meter] = span
+                hours.open_past[part.meter] = Span(start=part.start, end=part.end)
+
+    def _rest(self, meter: str) -> tuple[PastRecord, ...]:
+        """Return what was not sent of a meter when a fetch was stopped."""
+        part = self.job.parts.get(meter)
+        return part.rest if part else ()
 
     def _kept(self) -> set[Key]:
         """Return the windows that the statistics lack: they are not folded."""
@@ -562,11 +632,14 @@ class Backfill:
             for part in (*self._gone.parts.values(), *self.job.parts.values())
             if part.end is not None and not part.is_done
             for line in self._ledger.book.between(part.meter, part.start, part.end)
+        } | {
+            (part.meter, one.window.start)
+            for part in (*self._gone.parts.values(), *self.job.parts.values())
+            for one in part.rest
         }
 
     async def _resume(self) -> None:
         """Drop the records whose line came into the book before a crash."""
-        self._is_resumed = False
         for part in self.job.parts.values():
             lines = {
                 one.window.start: line
@@ -582,6 +655,7 @@ class Backfill:
                 if one.window.start in lines
             ]
             await self._finish(part, settled)
+        self._is_resumed = False
 
     # -- whose turn it is ---------------------------------------------------------
 

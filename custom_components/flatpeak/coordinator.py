@@ -423,6 +423,11 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
         self.async_go_on_with_past()
         return True
 
+    async def async_stop_past(self) -> None:
+        """Send nothing more of the past. Raises HomeAssistantError."""
+        await self.backfill.async_stop()
+        self._publish()
+
     @callback
     def async_go_on_with_past(self, wait: timedelta = SPACING) -> None:
         """Do the next step of fetching the past in a while, if there is one."""
@@ -563,6 +568,7 @@ class FlatPeakCoordinator(DataUpdateCoordinator[Snapshot]):
             self.ledger.book,
             prices={d: self.poll.prices.now(d, now) for d in TariffDirection},
             latest=self._pusher.latest,
+            holes=self.backfill.holes,
             reported=self.poll.reported,
             problem=self._problem,
         )

@@ -69,7 +69,7 @@ class HistorySteps(OptionsFlow):
             return self.stop("entry_not_loaded")
         coordinator = self.config_entry.runtime_data
         if coordinator.backfill.is_running:
-            return self.stop("backfill_running")
+            return await self.async_step_history_running()
         if not hasattr(self, "_start"):
             self._start = _default_day(coordinator)
             self._meters = list(coordinator.meters)
@@ -149,7 +149,48 @@ class HistorySteps(OptionsFlow):
             has_begun = await coordinator.async_fetch_past(self._meters, start)
         except HomeAssistantError:
             return self.stop("books_not_written")
-        return self.stop("history_begun" if has_begun else "backfill_running")
+        if has_begun:
+            return self.stop("history_begun")
+        return await self.async_step_history_running()
+
+    async def async_step_history_running(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
+    ) -> ConfigFlowResult:
+        """Say how far it is, and offer to stop it."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return self.stop("entry_not_loaded")
+        coordinator = self.config_entry.runtime_data
+        backfill = coordinator.backfill
+        if not backfill.is_running:
+            return await self.async_step_history()
+        if backfill.is_stopped:
+            return self.stop("history_stopping")
+        meters = [coordinator.meters[key].title for key in backfill.at_work]
+        return self.async_show_menu(
+            step_id="history_running",
+            menu_options=["history_skip", "history_stop"],
+            description_placeholders={
+                "percent": str(backfill.percent),
+                "meters": ", ".join(meters),
+            },
+        )
+
+    async def async_step_history_stop(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
+    ) -> ConfigFlowResult:
+        """Let nothing more be sent."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return self.stop("entry_not_loaded")
+        coordinator = self.config_entry.runtime_data
+        try:
+            await coordinator.async_stop_past()
+        except HomeAssistantError:
+            return self.stop("stop_not_written")
+        return self.stop(
+            "history_stopping" if coordinator.backfill.is_running else "history_stopped"
+        )
 
     async def async_step_history_skip(
         self,

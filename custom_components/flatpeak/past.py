@@ -58,6 +58,8 @@ class Part:
         followed: Whether FlatPeak is done with the batch, as far as it says.
         tries: How often a batch was sent in vain.
         told: Whether the statistics have what is in the book.
+        stopped: Whether nothing of it is to be sent any more.
+        rest: Records that were not sent when it was stopped, for a later fetch.
     """
 
     meter: str
@@ -74,6 +76,8 @@ class Part:
     told: bool = False
     tally: Tally = Tally()
     error: str | None = None
+    stopped: bool = False
+    rest: tuple[PastRecord, ...] = ()
 
     @property
     def is_done(self) -> bool:
@@ -139,6 +143,11 @@ class Job:
         share = sum(part.progress for part in self.parts.values()) / len(self.parts)
         return min(99, int(100 * share))
 
+    @property
+    def at_work(self) -> tuple[Part, ...]:
+        """Return the parts that are not done."""
+        return tuple(part for part in self.parts.values() if not part.is_done)
+
     def with_part(self, part: Part) -> Job:
         """Return the job with a part as it is now."""
         return Job(parts={**self.parts, part.meter: part})
@@ -147,6 +156,35 @@ class Job:
         """Return the job without the parts of meters that are gone."""
         kept = set(meters)
         return Job(parts={k: part for k, part in self.parts.items() if k in kept})
+
+
+def stopped(part: Part, first: datetime | None) -> Part | None:
+    """Return a part of which nothing more is sent; None where nothing of it is left.
+
+    What may have been sent is followed to its end. A later fetch ends at the meter's
+    first line in the book (`first`), so what was not sent after that is kept for it.
+    """
+    sent = {one.window.start for one in part.in_batch}
+    kept = [one for one in part.records if one.booked or one.window.start in sent]
+    unsent = [
+        one for one in part.records if not one.booked and one.window.start not in sent
+    ]
+    begins = [time for time in (first, kept[0].window.start if kept else None) if time]
+    rest = [
+        one for one in (*part.rest, *unsent) if begins and one.window.end > min(begins)
+    ]
+    has_lines = first is not None and part.end is not None and first < part.end
+    if not (kept or rest or has_lines):
+        return None
+    return replace(
+        part,
+        end=part.end or part.start,
+        told=part.told or part.end is None,
+        records=tuple(kept),
+        total=max(part.total - len(unsent), 0),
+        rest=tuple(sorted(rest, key=lambda one: one.window.start)),
+        stopped=True,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

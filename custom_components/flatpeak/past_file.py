@@ -18,7 +18,7 @@ from .const import DOMAIN
 from .metering import PastRecord, Window
 from .past import Job, Part, Tally
 
-VERSION = 1
+VERSION = 2
 
 
 class JobVersionError(Exception):
@@ -68,9 +68,12 @@ def _written(part: Part) -> str:
         "told": part.told,
         "tally": part.tally.as_dict(),
         "error": part.error,
+        "stopped": part.stopped,
     }
+    text = json.dumps(head, separators=(",", ":"))[:-1]
     records = ",".join(map(_record_text, part.records))
-    return f'{json.dumps(head, separators=(",", ":"))[:-1]},"records":[{records}]}}'
+    rest = ",".join(map(_record_text, part.rest))
+    return f'{text},"records":[{records}],"rest":[{rest}]}}'
 
 
 def _record_text(record: PastRecord) -> str:
@@ -105,6 +108,7 @@ def _part(data: dict[str, Any]) -> Part:
             **{name: _time(data[name]) for name in times},
             "tally": Tally(**data["tally"]),
             "records": tuple(map(_record, data["records"])),
+            "rest": tuple(map(_record, data.get("rest", ()))),  # not in version 1
         }
     )
 

@@ -112,14 +112,16 @@ def take_snapshot(
     *,
     prices: Mapping[TariffDirection, Decimal | None],
     latest: Mapping[str, Slice],
+    holes: Mapping[str, datetime],
     reported: Mapping[TariffDirection, Figures],
     problem: Callable[[str | None], str],
 ) -> Snapshot:
     """Derive everything that is shown.
 
     `prices` are those of now per kWh, `latest` the newest settled slice of each meter,
-    `reported` what FlatPeak alone knows of what the location bought and sold,
-    `problem` the one of a meter (key) or of all, in a word.
+    `holes` the last hours that meters lack of a past that was stopped, `reported` what
+    FlatPeak alone knows of what the location bought and sold, `problem` the one of a
+    meter (key) or of all, in a word.
     """
     figures: dict[str, Figures] = {}
     for key in meters:
@@ -128,7 +130,7 @@ def take_snapshot(
             continue
         price = prices[TariffDirection(state.stream.tariff_direction)]
         figures[key] = replace(
-            meter_figures(key, state, journal, book, periods),
+            meter_figures(key, state, journal, book, periods, holes.get(key)),
             rate=_rate(price, _power(latest.get(key), now)),
             problem=problem(key),
         )
@@ -239,9 +241,17 @@ def current_day(
 
 
 def meter_figures(
-    key: str, state: MeterState, journal: Journal, book: Book, periods: Periods
+    key: str,
+    state: MeterState,
+    journal: Journal,
+    book: Book,
+    periods: Periods,
+    hole: datetime | None = None,
 ) -> Figures:
-    """Return the figures of one meter from the books and the outbox."""
+    """Return the figures of one meter from the books and the outbox.
+
+    A past that was stopped may lack hours until `hole`: we count since the day after.
+    """
     if state.anchor is None:
         return Figures()
     waiting = [item for item in journal.outbox if item.meter == key]
@@ -260,9 +270,11 @@ def meter_figures(
     for day, lines in unbooked.items():
         days[day] = days.get(day, Total()) + Total.of(lines)
     latest = book.latest(key, *PRICED)
+    lacking = local_date(hole, periods.zone) if hole else date.min
+    since = min((day for day in days if day > lacking), default=None)
     return Figures(
         **_totals(days, periods),
-        since=periods.start(min(days)) if days else state.cut_until,
+        since=periods.start(since) if since else state.cut_until,
         current_cost=latest.counted_in(currency).money if latest else None,
         data_until=min(
             (

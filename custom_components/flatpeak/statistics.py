@@ -30,6 +30,7 @@ from .const import DIRECTION_EXPORT, DOMAIN
 from .journal import Journal
 from .ledger import Ledger
 from .metering import (
+    PastRecord,
     PricedWindow,
     Span,
     SumRow,
@@ -79,6 +80,8 @@ class HourlyStatistics:
     Attributes:
         open_past: By meter key, the time whose history is still to come into the
             book. Until then its hours have no rows.
+        unsent: By meter key, records of the past that were not sent: their hours
+            have no rows either.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class HourlyStatistics:
         self._lock = asyncio.Lock()
         self._plans: dict[str, Plan] = {}  # the last of each meter that is written
         self.open_past: dict[str, Span] = {}
+        self.unsent: Mapping[str, Sequence[PastRecord]] = {}
 
     async def async_update(self, meters: Iterable[str]) -> bool:
         """Write what is new or different in the books of meters (keys).
@@ -151,6 +155,10 @@ class HourlyStatistics:
             until,
             since=min(known.open_from, changed or known.open_from) if known else None,
             currency=facts.currency,
+            unsent=[
+                Span(start=one.window.start, end=one.window.end)
+                for one in self.unsent.get(meter.key, ())
+            ],
         )
         before = known.hours if known else {}
         different = (

@@ -53,6 +53,7 @@ def hours(
     *,
     since: datetime | None = None,
     currency: str | None = None,
+    unsent: Sequence[Span] = (),
 ) -> Hours:
     """Return the complete hours that the lines of a book make up.
 
@@ -63,13 +64,14 @@ def hours(
         until: The meter is cut until here.
         since: Hours that begin earlier are left out.
         currency: Of money whose line says none, where no line before it says one.
+        unsent: Time that nobody waits for, and that is in no line.
     """
     first = _floor(since or (lines[0].start if lines else until))
     end = _floor(until)
     sums = [Span(start=one.start, end=one.end) for one in lines if not _is_detail(one)]
     closed = {
         hour
-        for span in (*waiting, *sums)
+        for span in (*waiting, *sums, *unsent)
         for hour in _each(max(_floor(span.start), first), min(span.end or end, end))
     }
     near = _from(lines, first)
