@@ -68,6 +68,7 @@ class Counter(ABC):
             wh=wh,
             status=Status.ATTEMPTED if attempted else Status.NEW,
             attempted=attempted,
+            tries=1 if attempted else 0,
         )
         self.queued[key_of(item)] = item
         self.journal = replace(self.journal, outbox=(*self.journal.outbox, item))

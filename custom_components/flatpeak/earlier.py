@@ -54,7 +54,15 @@ class Shared:
 
 def is_of_earlier_life(item: Queued) -> bool:
     """Return whether a doubtful record was not sent by anything that we know of."""
-    return item.attempted is None and item.batch is None
+    return item.batch is None and (item.attempted is None or not item.tries)
+
+
+def in_question(item: Queued) -> Queued:
+    """Return a record of an earlier life, if it was one, as one to ask the user about.
+
+    If it was sent, then at the end of its window, at the earliest.
+    """
+    return replace(item, attempted=item.window.end)
 
 
 def shared(
@@ -155,19 +163,6 @@ def take(part: Shared, exchange: Exchange, currency: str | None, result: Round) 
             result.change(item)
         else:
             result.added.append(item)
-
-
-def leave(item: Queued, result: Round) -> None:
-    """Keep a record in our books alone: its energy, and no money."""
-    window = item.window
-    line = PricedWindow(
-        start=window.start,
-        end=window.end,
-        mwh=window.mwh,
-        estimated=window.estimated,
-        partial=window.partial,
-    )
-    result.settle(item, line)
 
 
 def _nothing(line: PricedWindow) -> PricedWindow:

@@ -15,8 +15,8 @@ from .api import CostItem, FlatPeakAuthenticationError, FlatPeakError
 from .batches import Batches
 from .earlier import (
     end_of_hour,
+    in_question,
     is_of_earlier_life,
-    leave,
     ours_in,
     shared,
     start_of_hour,
@@ -113,12 +113,21 @@ class Lookups:
         Raises FlatPeakAuthenticationError.
         """
         self._left = AT_ONCE
+        # That somebody is asked about a record tells nothing of it.
+        items = [
+            replace(item, attempted=None) if is_of_earlier_life(item) else item
+            for item in items
+        ]
         due = [item for item in items if self._is_due(item, journal)]
         earlier = {item.meter for item in due if is_of_earlier_life(item)}
+        known = set(map(key_of, due))
         due += [
             item
             for item in items
-            if item.meter in earlier and is_of_earlier_life(item) and item not in due
+            if item.meter in earlier
+            and is_of_earlier_life(item)
+            and key_of(item) not in known
+            and self._now - item.window.start <= LONGEST_RANGE
         ]
         due.sort(key=key_of)
         for meter, group in groupby(due, key=lambda item: item.meter):
@@ -170,7 +179,11 @@ class Lookups:
         )
         if _is_total(items, answer) and (earlier or len(answer.findings) > 1):
             if earlier and len(hours := _by_hour(items)) > 1:
-                for hour in hours[: self._left]:
+                for hour in hours:
+                    # Else those that wait would keep the later ones from their turn.
+                    due = any(self._is_due(item, journal) for item in hour)
+                    if not due or self._left <= 0:
+                        continue
                     self._left -= 1
                     await self._resolve(replace(question, items=hour), journal, result)
                 return
@@ -189,7 +202,8 @@ class Lookups:
         there only a total tells that is explained without them.
         """
         known, left = len(result.done), []
-        for item in question.items[: self._left]:
+        turns = sorted(question.items, key=lambda item: not self._is_due(item, journal))
+        for item in sorted(turns[: self._left], key=key_of):
             self._left -= 1
             alone = replace(question, items=(item,))
             answer = await self._ask(alone, journal, ())
@@ -247,12 +261,11 @@ class Lookups:
         *,
         is_open: bool = True,
     ) -> None:
-        """Send nothing where something of ours may be; a day later leave it out."""
-        if is_open and self._now - item.window.end > RARELY:
-            self._turns.forget(key_of(item))
-            leave(item, result)
-        else:
-            await self._wait(item, finding, state, result)
+        """Send nothing where something of ours may be; a day later ask the user."""
+        asks = is_open and self._now - item.window.end > RARELY
+        if asks:
+            result.change(in_question(item))
+        await self._wait(item, finding, state, result, is_asked=asks)
 
     async def _ask(
         self,
@@ -431,7 +444,13 @@ class Lookups:
             result.lag = max(result.lag, min(late, LONGEST_LAG))
 
     async def _wait(
-        self, item: Queued, finding: Finding[CostItem], state: MeterState, result: Round
+        self,
+        item: Queued,
+        finding: Finding[CostItem],
+        state: MeterState,
+        result: Round,
+        *,
+        is_asked: bool = False,
     ) -> None:
         """Look again later, and show a price meanwhile.
 
@@ -439,9 +458,9 @@ class Lookups:
         """
         key = key_of(item)
         in_turn = self._turns.is_due(key, self._now)
-        often = not in_turn or self._turns.count(key) < OFTEN
-        rarely = finding.kind is Kind.UNCONFIRMED and not often
-        self._turns.note(key, self._now, RARELY if rarely else None)
+        often = self._turns.count(key) < OFTEN
+        rarely = is_asked or (finding.kind is Kind.UNCONFIRMED and in_turn)
+        self._turns.note(key, self._now, RARELY if rarely and not often else None)
         if not self._witnesses(_Question(meter=key[0], state=state, items=(item,))):
             self._unwitnessed.add(key)
         if in_turn and self._exchange.book.get(*key) is None and self._left > 0:
