@@ -1,5 +1,6 @@
 """Records that do not get on by themselves, and what the user decides about them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ import pytest
 
 from custom_components.flatpeak.book import Book
 from custom_components.flatpeak.decisions import (
+    Decided,
     left_out,
     released,
     sent_again,
@@ -17,6 +19,7 @@ from custom_components.flatpeak.decisions import (
 )
 from custom_components.flatpeak.exchange import Key
 from custom_components.flatpeak.journal import Journal, MeterState, Queued, Status
+from custom_components.flatpeak.lookup import AT_ONCE
 from custom_components.flatpeak.metering import (
     Anchor,
     Answer,
@@ -32,6 +35,7 @@ from .desk import (
     IMPORT,
     MINUTE,
     START,
+    WH,
     WINDOW,
     Desk,
     is_record,
@@ -306,3 +310,105 @@ async def test_scenario_10_at_most_once_there_and_exactly_once_here(
         )
         twin = desk.line((IMPORT, START + WINDOW))
         assert desk.line((IMPORT, START)).money == twin.money
+
+
+def queue_of_earlier_life(desk: Desk, count: int) -> list[Key]:
+    """Queue windows that were cut again after a backup was restored."""
+    keys = [desk.queue(IMPORT, START + n * WINDOW) for n in range(count)]
+    outbox = tuple(
+        replace(item, status=Status.ATTEMPTED) for item in desk.journal.outbox
+    )
+    desk.journal = replace(desk.journal, outbox=outbox)
+    return keys
+
+
+@pytest.mark.parametrize("rule", [Rule.REPLACES, Rule.ADDS])
+@pytest.mark.parametrize("unaggregated", ["records", "total"])
+@pytest.mark.parametrize(
+    ("start", "end", "wh"), [(0, 15, 500), (0, 15, 50), (5, 20, 100), (0, 60, 900)]
+)
+@pytest.mark.parametrize("answer", [sent_again, left_out])
+async def test_scenario_13_other_energy_without_a_name_is_a_question(
+    flatpeak: FlatPeakSimulator,
+    tmp_path: Path,
+    answer: Callable[..., Decided],
+    start: int,
+    end: int,
+    wh: int,
+    unaggregated: str,
+    rule: Rule,
+) -> None:
+    """It may be ours, of before a backup was restored, or an appliance's.
+
+    So nothing goes out before the user says so, and our figures are complete.
+    """
+    overwrite = "same_period" if rule is Rule.REPLACES else "never"
+    flatpeak.switches = DEFAULT.but(
+        {
+            "reference_ids": "omitted",
+            "unaggregated": unaggregated,
+            "overwrite": overwrite,
+        }
+    )
+    async with open_desk(flatpeak, tmp_path) as desk:
+        facts = replace(desk.journal.facts, rule=rule)
+        desk.journal = replace(desk.journal, facts=facts)
+        queue_of_earlier_life(desk, 4)
+        flatpeak.add_record(
+            desk.location, START + start * MINUTE, START + end * MINUTE, wh
+        )
+
+        def asked() -> list[Queued]:
+            return stuck(desk.journal, desk.book, IMPORT, desk.now, Status.ATTEMPTED)
+
+        desk.start = START + 4 * WINDOW  # later windows are sent as usual
+        desk.now = START + HOUR
+        await desk.live(START + 24 * HOUR, (IMPORT,), step=WINDOW)
+        assert not asked()
+        await desk.live(START + 27 * HOUR, (IMPORT,), step=WINDOW)
+        open_ = asked()
+        assert START in {item.window.start for item in open_}
+        waiting = [(IMPORT, item.window.start) for item in open_]
+        requests = await desk.live(START + 72 * HOUR, (IMPORT,), step=WINDOW)
+        assert asked() == open_
+        assert len([one for one in requests if not is_record(one)]) < 30
+        assert not any(desk.submissions(key) for key in waiting if key[1] != START)
+        lines = desk.book.between(IMPORT, START, START + HOUR)
+        assert [line.mwh for line in lines] == [WH * 1000 + 7] * 4
+        assert all(line.money for line in lines)
+        before = len(flatpeak.ledger.submissions)
+        desk.journal, more = answer(
+            desk.journal, desk.book, desk.now, meter=IMPORT, status=Status.ATTEMPTED
+        )
+        desk.book.append(more)
+        await desk.cycle()
+        assert desk.journal.outbox == ()
+        assert desk.book.between(IMPORT, START, START + HOUR)[0].money == lines[0].money
+        sent = len(flatpeak.ledger.submissions) - before
+        assert sent == (len(open_) if answer is sent_again else 0)
+
+
+async def test_invariant_12_what_waits_for_an_answer_holds_up_nothing(
+    flatpeak: FlatPeakSimulator, tmp_path: Path
+) -> None:
+    """Where each hour has to be asked for by itself, all of them get their turn."""
+    flatpeak.switches = DEFAULT.but(
+        {"reference_ids": "omitted", "unaggregated": "total"}
+    )
+    async with open_desk(flatpeak, tmp_path) as desk:
+        hours = 30
+        queue_of_earlier_life(desk, 4 * hours)
+        for n in range(hours - 1):
+            begin = START + n * HOUR
+            flatpeak.add_record(desk.location, begin, begin + HOUR, 900)
+        desk.now = START + 60 * HOUR
+        first = await desk.cycle()
+        assert len(first) <= 1 + AT_ONCE
+        desk.start = desk.now
+        await desk.live(desk.now + 4 * HOUR, ())
+        open_ = stuck(desk.journal, desk.book, IMPORT, desk.now, Status.ATTEMPTED)
+        assert len(open_) == 4 * (hours - 1)
+        assert desk.journal.outbox == tuple(open_)
+        assert all(desk.line((IMPORT, item.window.start)).money for item in open_)
+        requests = await desk.live(desk.now + 24 * HOUR, ())
+        assert len(requests) < 6 * hours

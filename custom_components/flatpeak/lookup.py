@@ -41,6 +41,7 @@ SECOND_READ = timedelta(minutes=5)  # two reads of a batch's records have to agr
 RARELY = timedelta(days=1)
 OFTEN = 4  # looks, at growing intervals
 LONGEST_RANGE = timedelta(days=90)  # FlatPeak documentation, "Costs"
+LONGEST_WINDOW = timedelta(hours=1)
 MOST_REFUSALS = 5  # where FlatPeak says no, though it may have stored the record
 MOST_TRIES = 24  # at growing intervals: a day
 # After this, or four times the longest lag, a record that is stored is visible.
@@ -347,7 +348,7 @@ class Lookups:
         if since is None:
             return []
         lines = self._exchange.book.between(
-            question.meter, since - LONGEST_RANGE, begins + LONGEST_RANGE
+            question.meter, since - LONGEST_WINDOW, begins + LONGEST_RANGE
         )
         return [
             line
@@ -461,7 +462,8 @@ class Lookups:
         often = self._turns.count(key) < OFTEN
         rarely = is_asked or (finding.kind is Kind.UNCONFIRMED and in_turn)
         self._turns.note(key, self._now, RARELY if rarely and not often else None)
-        if not self._witnesses(_Question(meter=key[0], state=state, items=(item,))):
+        alone = _Question(meter=key[0], state=state, items=(item,))
+        if item.attempted is not None and not self._witnesses(alone):
             self._unwitnessed.add(key)
         if in_turn and self._exchange.book.get(*key) is None and self._left > 0:
             self._left -= 1
