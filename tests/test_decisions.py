@@ -322,12 +322,13 @@ def queue_of_earlier_life(desk: Desk, count: int) -> list[Key]:
     return keys
 
 
-@pytest.mark.parametrize("rule", [Rule.REPLACES, Rule.ADDS])
+@pytest.mark.parametrize(
+    ("rule", "answer"), [(Rule.REPLACES, sent_again), (Rule.ADDS, left_out)]
+)
 @pytest.mark.parametrize("unaggregated", ["records", "total"])
 @pytest.mark.parametrize(
     ("start", "end", "wh"), [(0, 15, 500), (0, 15, 50), (5, 20, 100), (0, 60, 900)]
 )
-@pytest.mark.parametrize("answer", [sent_again, left_out])
 async def test_scenario_13_other_energy_without_a_name_is_a_question(
     flatpeak: FlatPeakSimulator,
     tmp_path: Path,
@@ -363,13 +364,13 @@ async def test_scenario_13_other_energy_without_a_name_is_a_question(
 
         desk.start = START + 4 * WINDOW  # later windows are sent as usual
         desk.now = START + HOUR
-        await desk.live(START + 24 * HOUR, (IMPORT,), step=WINDOW)
+        await desk.live(START + 24 * HOUR, (IMPORT,), step=HOUR)
         assert not asked()
-        await desk.live(START + 27 * HOUR, (IMPORT,), step=WINDOW)
+        await desk.live(START + 27 * HOUR, (IMPORT,), step=HOUR)
         open_ = asked()
         assert START in {item.window.start for item in open_}
         waiting = [(IMPORT, item.window.start) for item in open_]
-        requests = await desk.live(START + 72 * HOUR, (IMPORT,), step=WINDOW)
+        requests = await desk.live(START + 72 * HOUR, (IMPORT,), step=HOUR)
         assert asked() == open_
         assert len([one for one in requests if not is_record(one)]) < 30
         assert not any(desk.submissions(key) for key in waiting if key[1] != START)
