@@ -413,3 +413,33 @@ async def test_invariant_12_what_waits_for_an_answer_holds_up_nothing(
         assert all(desk.line((IMPORT, item.window.start)).money for item in open_)
         requests = await desk.live(desk.now + 24 * HOUR, ())
         assert len(requests) < 6 * hours
+
+
+async def test_scenario_13_what_reaches_beyond_the_last_cut_waits_for_it(
+    flatpeak: FlatPeakSimulator, tmp_path: Path
+) -> None:
+    """A record of an earlier life with longer windows is adopted when all is cut."""
+    flatpeak.switches = DEFAULT.but({"reference_ids": "omitted"})
+    async with open_desk(flatpeak, tmp_path) as desk:
+
+        def cut(count: int) -> None:
+            queue_of_earlier_life(desk, count)
+            state = desk.journal.meters[IMPORT]
+            state = replace(state, settled_until=START + count * WINDOW)
+            desk.journal = replace(desk.journal, meters={IMPORT: state})
+
+        flatpeak.add_record(desk.location, START, START + 3 * WINDOW, 3 * WH)
+        cut(2)
+        desk.now = START + HOUR
+        await desk.cycle()
+        assert len(desk.journal.outbox) == 2
+        desk.journal = replace(desk.journal, outbox=())
+        cut(3)
+        await desk.cycle(desk.now + HOUR)
+        assert desk.journal.outbox == ()
+        line, *quoted = desk.book.between(IMPORT, START, START + HOUR)
+        assert not any(one.mwh or one.money for one in quoted)
+        assert (line.end, line.mwh) == (START + 3 * WINDOW, 3 * (WH * 1000 + 7))
+        stored = flatpeak.stored_cost(desk.location, START, desk.now, "IMPORT")
+        assert line.money == stored
+        assert len(flatpeak.ledger.submissions) == 1
