@@ -428,7 +428,7 @@ async def test_scenario_13_what_reaches_beyond_the_last_cut_waits_for_it(
             state = replace(state, settled_until=START + count * WINDOW)
             desk.journal = replace(desk.journal, meters={IMPORT: state})
 
-        flatpeak.add_record(desk.location, START, START + 3 * WINDOW, 3 * WH)
+        flatpeak.add_record(desk.location, START, START + 3 * WINDOW, 2 * WH)
         cut(2)
         desk.now = START + HOUR
         await desk.cycle()

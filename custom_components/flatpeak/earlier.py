@@ -6,7 +6,7 @@ know the sum of a gap. What it sent is adopted by the time it covers.
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from .api import CostItem
@@ -21,6 +21,8 @@ from .metering import (
     Window,
     cover,
     grouped_by_energy,
+    hour_start,
+    overlap,
     record_reference_id,
 )
 
@@ -100,14 +102,9 @@ def shared(
     return found
 
 
-def start_of_hour(time: datetime) -> datetime:
-    """Return when the full hour begins in which an instant lies."""
-    return time.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
 def end_of_hour(time: datetime) -> datetime:
     """Return the first full hour that is not before an instant."""
-    return start_of_hour(time + HOUR - timedelta.resolution)
+    return hour_start(time + HOUR - timedelta.resolution)
 
 
 def ours_in(
@@ -126,7 +123,7 @@ def ours_in(
 
     def is_ours(item: CostItem) -> bool:
         if item.record_reference_id is None:
-            return not named and item.end <= start_of_hour(item.start) + HOUR
+            return not named and item.end <= hour_start(item.start) + HOUR
         ours = record_reference_id(state.stream, item.start, item.end)
         return item.record_reference_id == ours
 
@@ -135,7 +132,7 @@ def ours_in(
         for found in findings
         if found.key not in agreed
         for item in found.items
-        if is_ours(item) and any(_overlap(item, window) for window in windows)
+        if is_ours(item) and any(overlap(item, window) for window in windows)
     ]
 
 
@@ -193,7 +190,7 @@ def _is_open(
     begins = min(item.start for item in items)
     ends = max(item.end for item in items)
     first = min(starts)
-    if begins < start_of_hour(min(first, state.since or first)):
+    if begins < hour_start(min(first, state.since or first)):
         return True
     if state.cut_until is not None and ends > state.cut_until:
         return True
@@ -208,7 +205,7 @@ def _is_open(
         for item in journal.outbox
         if item.meter == meter and item.window.start not in starts
     ]
-    return any(_overlap(item, other) for item in items for other in others)
+    return any(overlap(item, other) for item in items for other in others)
 
 
 def _is_surely_ours(
@@ -228,9 +225,3 @@ def _is_surely_ours(
         if key != meter
     )
     return alone and group.left >= -group.rounding
-
-
-def _overlap(
-    one: CostItem | PricedWindow | Window, two: CostItem | PricedWindow | Window
-) -> bool:
-    return one.start < two.end and two.start < one.end

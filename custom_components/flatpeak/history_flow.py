@@ -11,6 +11,7 @@ from homeassistant.config_entries import (
     OptionsFlow,
 )
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.selector import (
     DateSelector,
@@ -65,9 +66,7 @@ class HistorySteps(OptionsFlow):
         user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
     ) -> ConfigFlowResult:
         """Offer the past, with what it would send."""
-        if self.config_entry.state is not ConfigEntryState.LOADED:
-            return self.stop("entry_not_loaded")
-        coordinator = self.config_entry.runtime_data
+        coordinator = self._loaded()
         if coordinator.backfill.is_running:
             return await self.async_step_history_running()
         if not hasattr(self, "_start"):
@@ -96,9 +95,7 @@ class HistorySteps(OptionsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask from when, and of which meters."""
-        if self.config_entry.state is not ConfigEntryState.LOADED:
-            return self.stop("entry_not_loaded")
-        coordinator = self.config_entry.runtime_data
+        coordinator = self._loaded()
         errors = {}
         if user_input is not None:
             start = date.fromisoformat(user_input[CONF_START])
@@ -141,9 +138,7 @@ class HistorySteps(OptionsFlow):
         user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
     ) -> ConfigFlowResult:
         """Begin, in the background."""
-        if self.config_entry.state is not ConfigEntryState.LOADED:
-            return self.stop("entry_not_loaded")
-        coordinator = self.config_entry.runtime_data
+        coordinator = self._loaded()
         start = day_start(self._start, coordinator.ledger.zone)
         try:
             has_begun = await coordinator.async_fetch_past(self._meters, start)
@@ -158,9 +153,7 @@ class HistorySteps(OptionsFlow):
         user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
     ) -> ConfigFlowResult:
         """Say how far it is, and offer to stop it."""
-        if self.config_entry.state is not ConfigEntryState.LOADED:
-            return self.stop("entry_not_loaded")
-        coordinator = self.config_entry.runtime_data
+        coordinator = self._loaded()
         backfill = coordinator.backfill
         if not backfill.is_running:
             return await self.async_step_history()
@@ -181,9 +174,7 @@ class HistorySteps(OptionsFlow):
         user_input: dict[str, Any] | None = None,  # noqa: ARG002 - a menu has none
     ) -> ConfigFlowResult:
         """Let nothing more be sent."""
-        if self.config_entry.state is not ConfigEntryState.LOADED:
-            return self.stop("entry_not_loaded")
-        coordinator = self.config_entry.runtime_data
+        coordinator = self._loaded()
         try:
             await coordinator.async_stop_past()
         except HomeAssistantError:
@@ -214,19 +205,33 @@ class HistorySteps(OptionsFlow):
         coordinator.offer = None
         return self.offer is not None and dt_util.utcnow() - self.offer.at < AT_ONCE
 
+    def _loaded(self) -> FlatPeakCoordinator:
+        """Return the home's coordinator. Ends the flow where the home is not loaded.
+
+        What was changed before is stored all the same.
+        """
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            self._keep()
+            raise AbortFlow("entry_not_loaded")
+        return self.config_entry.runtime_data
+
     def stop(self, reason: str) -> ConfigFlowResult:
         """End in words of our own, which the end of an options flow cannot have.
 
         What was changed before is stored all the same.
         """
-        self.hass.config_entries.async_update_entry(
-            self.config_entry, options=self._changed()
-        )
+        self._keep()
         return self.async_abort(reason=reason)
 
     def end(self) -> ConfigFlowResult:
         """Store what was changed, and keep the rest."""
         return self.async_create_entry(data=self._changed())
+
+    def _keep(self) -> None:
+        """Store what was changed."""
+        self.hass.config_entries.async_update_entry(
+            self.config_entry, options=self._changed()
+        )
 
     def _changed(self) -> dict[str, Any]:
         """Return all options, with what was changed."""

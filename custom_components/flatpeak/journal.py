@@ -55,7 +55,7 @@ class Queued:
     window: Window
     wh: int
     status: Status = Status.NEW
-    attempted: datetime | None = None
+    attempted: datetime | None = None  # without `tries` nobody knows if it was
     tries: int = 0  # how often it was sent, and may have been stored
     batch: str | None = None  # id of the batch that it went in, until its fate is known
     error: str | None = None  # why FlatPeak does not take it, in its words

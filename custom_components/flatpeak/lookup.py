@@ -19,7 +19,6 @@ from .earlier import (
     is_of_earlier_life,
     ours_in,
     shared,
-    start_of_hour,
     take,
 )
 from .exchange import Exchange, Key, Round, as_record, key_of
@@ -33,6 +32,7 @@ from .metering import (
     Span,
     Standing,
     compare,
+    hour_start,
 )
 from .turns import Turns
 
@@ -284,8 +284,8 @@ class Lookups:
         begins = items[0].window.start
         ends = max(item.window.end for item in items)
         if whole_hours:
-            begins = start_of_hour(begins)
-            ends = max(ends, min(end_of_hour(ends), start_of_hour(self._now)))
+            begins = hour_start(begins)
+            ends = max(ends, min(end_of_hour(ends), hour_start(self._now)))
         if witnesses:
             ends = max(ends, witnesses[-1].end)
         report = await self._exchange.async_report(state, begins, ends)
@@ -551,7 +551,7 @@ def _by_hour(items: Sequence[Queued]) -> list[Sequence[Queued]]:
     """Return records by the hour; those of a gap cannot be told apart."""
     if any(item.window.estimated for item in items):
         return [items]
-    hours = groupby(items, key=lambda item: start_of_hour(item.window.start))
+    hours = groupby(items, key=lambda item: hour_start(item.window.start))
     return [tuple(hour) for _, hour in hours]
 
 

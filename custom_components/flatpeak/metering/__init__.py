@@ -2,7 +2,14 @@
 
 from .adopt import Adoption, adopt, found_in, past_records
 from .band import HISTORY, highest_price, is_below, is_plausible_price
-from .calendar import day_start, local_date, month_of, month_start, next_day_start
+from .calendar import (
+    day_start,
+    hour_start,
+    local_date,
+    month_of,
+    month_start,
+    next_day_start,
+)
 from .compare import compare
 from .cover import Covered, Group, PastRecord, cover, grouped_by_energy, line_of
 from .findings import Finding, Kind, Record, Rule, Standing
@@ -27,6 +34,7 @@ from .model import (
     Window,
 )
 from .outage import find_outages, past_runs
+from .overlap import overlap
 from .reconcile import Expected, match
 from .records import record_reference_id, to_wire
 from .revise import rebase, revise
@@ -83,6 +91,7 @@ __all__ = [
     "grouped_by_energy",
     "habit",
     "highest_price",
+    "hour_start",
     "hours",
     "is_below",
     "is_plausible_price",
@@ -92,6 +101,7 @@ __all__ = [
     "month_of",
     "month_start",
     "next_day_start",
+    "overlap",
     "past_records",
     "past_runs",
     "rebase",

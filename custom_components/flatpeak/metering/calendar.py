@@ -31,6 +31,11 @@ def day_start(day: date, zone: tzinfo) -> datetime:
     )
 
 
+def hour_start(instant: datetime) -> datetime:
+    """Return the start of the hour of UTC that an instant is in."""
+    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
 def next_day_start(instant: datetime, zone: tzinfo) -> datetime:
     """Return the first start of a local day (UTC) that is after an instant."""
     today = local_date(instant, zone)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from .findings import Money
 from .model import Slice, Window
+from .overlap import overlap
 from .pieces import split
 from .reconcile import TOLERANCE_WH, ReportItem
 from .records import WH, to_wire
@@ -89,7 +90,7 @@ def grouped_by_energy[Item: SureItem](
     return [
         Group(
             windows=group,
-            items=[i for i in there if any(_overlap(i, window) for window in group)],
+            items=[i for i in there if any(overlap(i, window) for window in group)],
         )
         for group in groups
     ]
@@ -153,11 +154,7 @@ def _belong(before: Window, after: Window, items: Iterable[SureItem]) -> bool:
     """Return whether two neighbours are of one gap, or of one record."""
     if before.estimated and after.estimated and before.end == after.start:
         return True
-    return any(_overlap(item, before) and _overlap(item, after) for item in items)
-
-
-def _overlap(item: SureItem, window: Window) -> bool:
-    return item.start < window.end and window.start < item.end
+    return any(overlap(item, before) and overlap(item, after) for item in items)
 
 
 def _rounded(group: Group[SureItem]) -> list[int]:
@@ -210,7 +207,7 @@ def _lines(
     """Return the book's lines of records, one for each instant."""
     lines: dict[datetime, PricedWindow] = {}
     for item, mwh in zip(group.items, energies, strict=True):
-        over = [window for window in group.windows if _overlap(item, window)]
+        over = [window for window in group.windows if overlap(item, window)]
         window = Window(
             start=item.start,
             end=item.end,

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
+from .calendar import hour_start
 from .model import CLAIMS, Quality, Slice
 from .pieces import MICROSECOND, split
 from .step import Step
@@ -22,7 +23,7 @@ def settled_hours(steps: Sequence[Step], now: datetime) -> list[Step]:
         number
         for number, step in enumerate(steps, 1)
         if not step.slices
-        or (_hour(step.anchor.end) == step.anchor.end <= now - SETTLING)
+        or (hour_start(step.anchor.end) == step.anchor.end <= now - SETTLING)
     ]
     return list(steps[: certain[-1] if certain else 0])
 
@@ -36,7 +37,7 @@ def shift(slices: Sequence[Slice]) -> tuple[Slice, ...]:
     """
     if not slices:
         return ()
-    hour = _hour(slices[0].start)
+    hour = hour_start(slices[0].start)
     count = (slices[-1].end - hour) // HOUR
     hours = [hour + HOUR * number for number in range(1, count + 1)]
     pieces = _by_hours(slices, hours)
@@ -53,7 +54,7 @@ def _by_hours(slices: Sequence[Slice], hours: Sequence[datetime]) -> Iterator[Sl
     An hour that has a report of its own, before the gap or after it, takes no part.
     """
     reports = [
-        (_hour(one.end - MICROSECOND), number)
+        (hour_start(one.end - MICROSECOND), number)
         for number, one in enumerate(slices)
         if _is_report(one)
     ]
@@ -61,8 +62,8 @@ def _by_hours(slices: Sequence[Slice], hours: Sequence[datetime]) -> Iterator[Sl
     for number, whole in enumerate(slices):
         pieces = split(whole, hours)
         if whole.quality is Quality.SPREAD:
-            first = earliest.get(_hour(pieces[0].start), number) < number
-            last = latest.get(_hour(pieces[-1].start), number) > number
+            first = earliest.get(hour_start(pieces[0].start), number) < number
+            last = latest.get(hour_start(pieces[-1].start), number) > number
             pieces = _shared(pieces, whole.mwh, slice(first, len(pieces) - last))
         yield from pieces
 
@@ -96,7 +97,7 @@ def _shared(pieces: Sequence[Slice], mwh: int, among: slice) -> list[Slice]:
 
 def _hour_and_fate(piece: Slice) -> tuple[datetime, Quality | None]:
     """Return what pieces have in common that move together."""
-    return _hour(piece.start), piece.quality if piece.quality in CLAIMS else None
+    return hour_start(piece.start), piece.quality if piece.quality in CLAIMS else None
 
 
 def _moved(seen: Sequence[Slice]) -> Iterator[Slice]:
@@ -122,8 +123,3 @@ def _moved(seen: Sequence[Slice]) -> Iterator[Slice]:
 def _is_unknown(piece: Slice) -> bool:
     """Return whether nobody knows what was used in a piece."""
     return piece.quality is Quality.NO_DATA
-
-
-def _hour(instant: datetime) -> datetime:
-    """Return the start of the hour of UTC that an instant is in."""
-    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from math import isclose
 
+from .calendar import hour_start
 from .model import Span
 from .totals import PricedWindow, Total
 
@@ -66,20 +67,20 @@ def hours(
         currency: Of money whose line says none, where no line before it says one.
         unsent: Time that nobody waits for, and that is in no line.
     """
-    first = _floor(since or (lines[0].start if lines else until))
-    end = _floor(until)
+    first = hour_start(since or (lines[0].start if lines else until))
+    end = hour_start(until)
     sums = [Span(start=one.start, end=one.end) for one in lines if not _is_detail(one)]
     closed = {
         hour
         for span in (*waiting, *sums, *unsent)
-        for hour in _each(max(_floor(span.start), first), min(span.end or end, end))
+        for hour in _each(max(hour_start(span.start), first), min(span.end or end, end))
     }
     near = _from(lines, first)
     named = next((line.currency for line in near if line.currency), currency)
     parts: defaultdict[datetime, list[PricedWindow]] = defaultdict(list)
     for line, quiet in _with_pauses(near, end):
         named = line.currency or named
-        parts[_floor(line.start)].append(replace(line, currency=named))
+        parts[hour_start(line.start)].append(replace(line, currency=named))
         for hour in quiet:
             # Nothing was used, which cost nothing in the currency of the time.
             parts[hour].append(replace(line, mwh=0, currency=named))
@@ -89,7 +90,7 @@ def hours(
             for hour in sorted(parts)
             if first <= hour < end and hour not in closed
         },
-        open_from=min([end, *(_floor(span.start) for span in waiting)]),
+        open_from=min([end, *(hour_start(span.start) for span in waiting)]),
     )
 
 
@@ -154,8 +155,8 @@ def _with_pauses(
         if after is not None and not _is_detail(after):
             yield line, ()
         else:
-            stop = _floor(after.start) if after else end
-            yield line, _each(_floor(line.start) + HOUR, stop)
+            stop = hour_start(after.start) if after else end
+            yield line, _each(hour_start(line.start) + HOUR, stop)
 
 
 def _sum(lines: Sequence[PricedWindow]) -> Hour:
@@ -172,7 +173,7 @@ def _sum(lines: Sequence[PricedWindow]) -> Hour:
 
 def _is_detail(line: PricedWindow) -> bool:
     """Return whether a line lies in one hour."""
-    return line.end <= _floor(line.start) + HOUR
+    return line.end <= hour_start(line.start) + HOUR
 
 
 def _each(start: datetime, end: datetime) -> Iterator[datetime]:
@@ -180,8 +181,3 @@ def _each(start: datetime, end: datetime) -> Iterator[datetime]:
     while start < end:
         yield start
         start += HOUR
-
-
-def _floor(instant: datetime) -> datetime:
-    """Return the start of the hour of UTC that an instant is in."""
-    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

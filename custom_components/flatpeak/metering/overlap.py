@@ -18,6 +18,11 @@ class Timed(Protocol):
         """Return the end."""
 
 
+def overlap(one: Timed, two: Timed) -> bool:
+    """Return whether two things share time."""
+    return one.start < two.end and two.start < one.end
+
+
 def overlapping(things: Iterable[Timed]) -> Callable[[Timed], bool]:
     """Return what tells whether something shares time with one of these."""
     starts: list[datetime] = []

@@ -3,11 +3,11 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from itertools import groupby, pairwise
 from math import gcd
 
-from .calendar import next_day_start
+from .calendar import hour_start, next_day_start
 from .model import CLAIMS, Answer, Quality, Slice, Window
 from .pieces import split
 
@@ -32,7 +32,7 @@ def changed_lengths(lengths: Lengths, minutes: int, now: datetime) -> Lengths:
     if lengths.before is not None and until is not None and now < until:
         before = lengths.before  # the change before has not come into effect
     else:
-        until = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + HOUR
+        until = hour_start(now) + HOUR
     if before == minutes:
         return Lengths(minutes=minutes)
     return Lengths(minutes=minutes, before=before, until=until)
@@ -48,7 +48,7 @@ def boundaries(
     the starts of local days.
     """
     step = timedelta(minutes=gcd(minutes, QUARTER))
-    hour = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    hour = hour_start(start)
     grid = [hour + step * n for n in range((end - hour) // step + 1)]
     clock = [instant.astimezone(zone) for instant in grid]
     edges = {
