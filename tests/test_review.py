@@ -110,6 +110,21 @@ async def test_scenario_20_one_probe_teaches_the_rule(desk: Desk) -> None:
     assert (found.lines, found.again, found.differences) == ((), (), ())
 
 
+@pytest.mark.parametrize("rule", [Rule.UNKNOWN, Rule.REPLACES])
+async def test_scenario_16_what_was_adopted_in_doubt_is_not_corrected(
+    desk: Desk, rule: Rule
+) -> None:
+    """Nobody knows whose energy is right: the difference is shown, nothing is sent."""
+    set_rule(desk, rule)
+    correct(desk, 2, 500_000)
+    line = desk.line((IMPORT, START + 2 * WINDOW))
+    adopted = replace(line, origin=Origin.REPORT, estimated=True)
+    desk.book.append([(IMPORT, adopted)])
+    found = await review(desk)
+    assert found.again == ()
+    assert len(found.differences) == 1
+
+
 @pytest.mark.parametrize("overwrite", ["same_period", "never"])
 async def test_scenario_20_no_second_probe_while_one_is_on_its_way(
     desk: Desk, overwrite: str
